@@ -1,0 +1,192 @@
+package relay
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// DropReason says why a packet was dropped, in derper's names.
+type DropReason uint8
+
+// The reasons.
+const (
+	DropUnknownDest      DropReason = iota // no peer has the key
+	DropGoneDisconnected                   // the peer left before its queue did
+	DropQueueHead                          // queue full, oldest dropped
+	DropQueueTail                          // queue full, newest dropped
+	DropWriteError                         // the peer's socket failed
+	DropDupClient                          // several connections have the key, none is active
+	numDropReasons
+)
+
+var dropNames = [numDropReasons]string{
+	"unknown_dest", "gone_disconnected", "queue_head", "queue_tail", "write_error", "dup_client",
+}
+
+// String is derper's name for the reason.
+func (r DropReason) String() string { return dropNames[r] }
+
+// DropReasons lists all reasons.
+func DropReasons() []DropReason {
+	rs := make([]DropReason, numDropReasons)
+	for i := range rs {
+		rs[i] = DropReason(i)
+	}
+	return rs
+}
+
+// counters are one worker's. Only the worker touches them: others get copies,
+// made between two rounds of its loop, so there is nothing to synchronise and no
+// cache line to share.
+type counters struct {
+	receivedPackets, receivedBytes   uint64
+	forwardedPackets, forwardedBytes uint64
+	droppedPackets, droppedBytes     [numDropReasons]uint64
+	handedOver, takenOver            uint64 // packets put into and taken from rings
+
+	adopted, left    uint64 // peers
+	protocolErrors   uint64 // peers disconnected for what they sent
+	pings, pongsLost uint64
+	keepAlives       uint64
+	peerGones        uint64
+	unknownFrames    uint64
+
+	recvs, sends uint64 // system calls that moved data
+	waits        uint64 // times the worker slept
+	moderated    uint64 // times it slept on purpose
+	crossWakes   uint64 // times it woke another worker
+	pauses       uint64 // times a source was paused
+}
+
+func (c *counters) drop(r DropReason, packets, data int) {
+	c.droppedPackets[r] += uint64(packets)
+	c.droppedBytes[r] += uint64(data)
+}
+
+// lobbyCounters count what happens before a peer has a worker.
+type lobbyCounters struct {
+	accepted, failed, refused, timedOut, other atomic.Uint64
+}
+
+func (l *lobbyCounters) snapshot() LoginSnapshot {
+	return LoginSnapshot{
+		Accepted: l.accepted.Load(),
+		Failed:   l.failed.Load(),
+		Refused:  l.refused.Load(),
+		TimedOut: l.timedOut.Load(),
+		Other:    l.other.Load(),
+	}
+}
+
+// Snapshot is every counter of a relay. Packets are SendPacket frames, bytes
+// their data without key and header. In a quiet relay
+// Received = Forwarded + Σ Dropped + Queued, for packets.
+type Snapshot struct {
+	Uptime    time.Duration    `json:"uptime_ns"`
+	Logins    LoginSnapshot    `json:"logins"`
+	PerWorker []WorkerSnapshot `json:"workers"`
+}
+
+// LoginSnapshot counts connections before they are peers.
+type LoginSnapshot struct {
+	Accepted uint64 `json:"accepted"`  // TCP connections
+	Failed   uint64 `json:"failed"`    // that did not speak DERP
+	Refused  uint64 `json:"refused"`   // for want of room: too many peers or logins at once
+	TimedOut uint64 `json:"timed_out"` // that did not finish their login in time
+	Other    uint64 `json:"other"`     // plain HTTP requests, probes among them
+}
+
+// WorkerSnapshot is one worker's counters and gauges.
+type WorkerSnapshot struct {
+	Worker int `json:"worker"`
+	Peers  int `json:"peers"`
+
+	ReceivedPackets  uint64            `json:"received_packets"`
+	ReceivedBytes    uint64            `json:"received_bytes"`
+	ForwardedPackets uint64            `json:"forwarded_packets"`
+	ForwardedBytes   uint64            `json:"forwarded_bytes"`
+	DroppedPackets   map[string]uint64 `json:"dropped_packets"`
+	DroppedBytes     map[string]uint64 `json:"dropped_bytes"`
+	QueuedPackets    int64             `json:"queued_packets"` // in send queues now
+
+	HandedOver uint64 `json:"handed_over_packets"` // given to other workers
+	TakenOver  uint64 `json:"taken_over_packets"`  // got from them
+
+	Adopted        uint64 `json:"adopted"`
+	Left           uint64 `json:"left"`
+	ProtocolErrors uint64 `json:"protocol_errors"`
+	Pings          uint64 `json:"pings"`
+	PongsLost      uint64 `json:"pongs_lost"`
+	KeepAlives     uint64 `json:"keep_alives"`
+	PeerGones      uint64 `json:"peer_gones"`
+	UnknownFrames  uint64 `json:"unknown_frames"`
+
+	Recvs      uint64 `json:"recvs"`
+	Sends      uint64 `json:"sends"`
+	Waits      uint64 `json:"waits"`
+	Moderated  uint64 `json:"moderated"`
+	CrossWakes uint64 `json:"cross_wakes"`
+	Pauses     uint64 `json:"pauses"`
+}
+
+// Totals are the numbers of the accounting identity.
+type Totals struct {
+	ReceivedPackets  uint64            `json:"received_packets"`
+	ReceivedBytes    uint64            `json:"received_bytes"`
+	ForwardedPackets uint64            `json:"forwarded_packets"`
+	ForwardedBytes   uint64            `json:"forwarded_bytes"`
+	Dropped          map[string]uint64 `json:"dropped"` // packets, by reason
+	QueuedPackets    int64             `json:"queued_packets"`
+}
+
+// Totals sums the workers. Packets on their way between two workers are queued.
+func (s Snapshot) Totals() Totals {
+	t := Totals{Dropped: make(map[string]uint64, numDropReasons)}
+	for _, w := range s.PerWorker {
+		t.ReceivedPackets += w.ReceivedPackets
+		t.ReceivedBytes += w.ReceivedBytes
+		t.ForwardedPackets += w.ForwardedPackets
+		t.ForwardedBytes += w.ForwardedBytes
+		for r, n := range w.DroppedPackets {
+			t.Dropped[r] += n
+		}
+		t.QueuedPackets += w.QueuedPackets + int64(w.HandedOver-w.TakenOver)
+	}
+	return t
+}
+
+// Balanced reports whether every packet received is accounted for.
+func (t Totals) Balanced() bool {
+	sum := t.ForwardedPackets + uint64(t.QueuedPackets)
+	for _, n := range t.Dropped {
+		sum += n
+	}
+	return sum == t.ReceivedPackets
+}
+
+func (w *worker) snapshot() WorkerSnapshot {
+	c := &w.c
+	s := WorkerSnapshot{
+		Worker: w.id, Peers: int(c.adopted - c.left),
+		ReceivedPackets: c.receivedPackets, ReceivedBytes: c.receivedBytes,
+		ForwardedPackets: c.forwardedPackets, ForwardedBytes: c.forwardedBytes,
+		DroppedPackets: make(map[string]uint64, numDropReasons),
+		DroppedBytes:   make(map[string]uint64, numDropReasons),
+		HandedOver:     c.handedOver, TakenOver: c.takenOver,
+		Adopted: c.adopted, Left: c.left, ProtocolErrors: c.protocolErrors,
+		Pings: c.pings, PongsLost: c.pongsLost, KeepAlives: c.keepAlives,
+		PeerGones: c.peerGones, UnknownFrames: c.unknownFrames,
+		Recvs: c.recvs, Sends: c.sends, Waits: c.waits, Moderated: c.moderated,
+		CrossWakes: c.crossWakes, Pauses: c.pauses,
+	}
+	for _, r := range DropReasons() {
+		s.DroppedPackets[r.String()] = c.droppedPackets[r]
+		s.DroppedBytes[r.String()] = c.droppedBytes[r]
+	}
+	for _, p := range w.peers {
+		if p != nil {
+			s.QueuedPackets += int64(p.q.packets())
+		}
+	}
+	return s
+}

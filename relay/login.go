@@ -1,0 +1,166 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"hdbench/internal/derp"
+	"hdbench/internal/transport"
+)
+
+// login is what a finished handshake hands to a worker.
+type login struct {
+	sock       transport.Socket
+	key        derp.Key
+	serverInfo []byte // the frame that ends the login, to be sent on adoption
+	unread     []byte // what the peer sent beyond its login
+}
+
+// maxLoginBytes bounds what is read from a connection before it is a peer: an
+// HTTP request and a ClientInfo frame.
+const maxLoginBytes = 64<<10 + derp.MaxClientInfo
+
+// accept takes connections until the listener is closed.
+func (s *Server) accept(ctx context.Context) error {
+	for {
+		nc, err := s.ln.AcceptTCP()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			// Out of descriptors, or the peer left while queued: wait a moment
+			// and go on. A relay does not end because of one connection.
+			s.cfg.Log.Warn("accept", "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(10 * time.Millisecond):
+			}
+			continue
+		}
+		s.lobby.accepted.Add(1)
+		if !s.logins.TryAcquire(1) {
+			s.lobby.refused.Add(1)
+			nc.Close()
+			continue
+		}
+		if !s.hold(ctx, nc) {
+			s.logins.Release(1)
+			continue
+		}
+		go func() {
+			defer s.logins.Release(1)
+			defer s.letGo(nc)
+			s.logIn(nc)
+		}()
+	}
+}
+
+// hold notes a connection as logging in, so that a drain can end it.
+func (s *Server) hold(ctx context.Context, nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		nc.Close()
+		return false
+	}
+	s.pending[nc] = struct{}{}
+	return true
+}
+
+func (s *Server) letGo(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pending, nc)
+}
+
+// logIn runs one connection's login and counts how it ended.
+func (s *Server) logIn(nc *net.TCPConn) {
+	defer nc.Close() // a detached socket is another descriptor
+	nc.SetDeadline(time.Now().Add(s.cfg.LoginTimeout))
+	err := s.handshake(nc)
+	var timeout net.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, errServed):
+		s.lobby.other.Add(1)
+	case errors.Is(err, errTooManyPeers):
+		s.lobby.refused.Add(1)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		s.lobby.timedOut.Add(1)
+	default:
+		s.lobby.failed.Add(1)
+	}
+	if err != nil {
+		s.cfg.Log.Debug("no login", "from", nc.RemoteAddr(), "why", err)
+	}
+}
+
+var (
+	errServed       = errors.New("plain HTTP request, answered")
+	errTooManyPeers = errors.New("too many peers")
+)
+
+// handshake takes a connection from its first byte to its worker.
+func (s *Server) handshake(nc *net.TCPConn) error {
+	conn, err := transport.Accepted(s.cfg.Transport, nc, transport.Options{
+		Congestion: s.cfg.Congestion, UserTimeout: userTimeout,
+		SendBuffer: s.cfg.SocketBuffer, RecvBuffer: s.cfg.SocketBuffer, // not positive: the system's
+	})
+	if err != nil {
+		return err
+	}
+	br := bufio.NewReader(io.LimitReader(conn, maxLoginBytes))
+	req, err := http.ReadRequest(br)
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	if up, _ := derp.IsUpgrade(req); req.URL.Path != derp.Path || !up {
+		return serveHTTP(conn, req)
+	}
+	if s.peers.Add(1) > int64(s.cfg.MaxPeers) {
+		s.peers.Add(-1)
+		return errors.Join(errTooManyPeers, respond(conn, req, http.StatusServiceUnavailable, "this relay has all the peers it may have\n"))
+	}
+	l, err := s.derpLogin(conn, br, req)
+	if err != nil {
+		s.peers.Add(-1)
+		return err
+	}
+	w := s.workerOf(&l.key)
+	if !w.mail.put(message{kind: msgAdopt, login: l}) {
+		l.sock.Close()
+		s.peers.Add(-1)
+		return ErrStopped
+	}
+	w.poll.Wake()
+	return nil
+}
+
+// derpLogin answers the upgrade, proves the peer's key and detaches the socket.
+func (s *Server) derpLogin(conn *transport.Conn, br *bufio.Reader, req *http.Request) (login, error) {
+	if _, fast := derp.IsUpgrade(req); !fast {
+		if err := derp.WriteUpgradeResponse(conn, s.pub); err != nil {
+			return login{}, err
+		}
+	}
+	key, _, serverInfo, err := derp.ServerLogin(br, conn, s.cfg.Key)
+	if err != nil {
+		return login{}, err
+	}
+	unread := make([]byte, br.Buffered())
+	if _, err := io.ReadFull(br, unread); err != nil {
+		return login{}, err
+	}
+	sock, err := conn.Detach()
+	if err != nil {
+		return login{}, err
+	}
+	return login{sock: sock, key: key, serverInfo: serverInfo, unread: unread}, nil
+}

@@ -1,0 +1,70 @@
+package relay
+
+import (
+	"golang.org/x/time/rate"
+
+	"hdbench/internal/derp"
+	"hdbench/internal/transport"
+)
+
+// peer is one connection of a worker.
+type peer struct {
+	sock transport.Socket
+	key  derp.Key
+	ref  sourceRef // of this peer, as a source
+
+	// Receiving.
+	carry derp.Carry // the unfinished frame of the last read
+	skip  int        // bytes of a frame of no interest still to come
+	route route      // where the last packet went
+
+	// Sending.
+	runs      runList     // in this round, not yet sent
+	dirty     bool        // in worker.dirty
+	q         queue       // what the socket did not take
+	waiters   []sourceRef // sources paused because q is full
+	lastHeard derp.Key    // the source last noted in heardFrom, if from another worker
+	heardFrom map[derp.Key]struct{}
+
+	pauses    int    // destinations (and rings) this source waits for
+	watched   uint32 // epoll conditions in effect
+	closed    bool
+	dup       bool // another connection has the same key
+	preferred bool
+
+	nextKeepAlive int64         // CLOCK_MONOTONIC ns
+	notHere       *rate.Limiter // of PeerGone answers to unknown destinations; nil until needed
+}
+
+// route caches where the packets for one destination key go. It is valid while
+// the worker's table has not changed.
+type route struct {
+	dst    derp.Key
+	table  uint64 // worker.tableGen it was looked up in; 0 is never valid
+	kind   routeKind
+	local  *peer
+	worker int32
+}
+
+type routeKind uint8
+
+const (
+	routeUnknown routeKind = iota
+	routeLocal
+	routeRemote
+	routeDup
+)
+
+// run is consecutive bytes of whole frames for one destination, in a receive
+// buffer or a ring.
+type run struct {
+	b       []byte
+	packets int // RecvPacket frames among them
+	src     sourceRef
+	next    int32 // the destination's next run, -1 at the end
+}
+
+// runList is a destination's runs, as indices into worker.runs.
+type runList struct{ first, last int32 }
+
+const noRun = -1

@@ -1,0 +1,437 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/derp"
+	"hdbench/internal/epoll"
+	"hdbench/internal/mono"
+	"hdbench/internal/transport"
+)
+
+const (
+	// arenaBytes is a worker's receive buffer. A round reads several sockets
+	// into it, one behind the other, and sends from there. Small enough to stay
+	// in the L2 cache, large enough for a few of a sender's 64 KiB bursts.
+	arenaBytes = 256 << 10
+	// recvRoom is the least room a read is given: what may have been carried
+	// over, and a whole burst.
+	recvRoom = derp.MaxPacketFrame + 64<<10
+
+	eventBatch = 256
+	ringBatch  = 128 << 10 // bytes taken from one ring in a round
+	houseKeep  = int64(time.Second)
+)
+
+// worker is one event loop. Everything in it but mail and asleep belongs to its
+// thread.
+type worker struct {
+	id  int
+	srv *Server
+	cfg *Config
+	log *slog.Logger
+
+	mail   mailbox
+	asleep atomic.Bool // waiting in epoll, or about to
+	poll   *epoll.Poller
+	clock  mono.Clock
+	now    int64 // CLOCK_MONOTONIC ns at the start of this round
+
+	table table
+	peers []*peer // by slot; nil is free
+	gens  []int32 // by slot: generation of its next or present peer
+	free  []int32
+	heard map[derp.Key]map[*peer]struct{} // source key to the peers here that got packets from it
+
+	arena []byte
+	used  int
+	runs  []run
+	dirty []*peer // have runs
+	iov   []transport.IOV
+	pool  bufPool
+
+	in     []*ring // from worker i; nil for itself
+	out    []*ring // to worker i
+	spills []spill // beside out
+	toWake []bool  // workers given something this round
+
+	messages   []message
+	nextChores int64
+	goneKeys   []derp.Key // have left in this round; their hearers here are still to be told
+	farewells  []farewell // and the other workers
+	lastWake   int64
+	backlog    bool // something was left to be read in this round
+	draining   bool
+	drainSince int64
+
+	c counters
+}
+
+func newWorker(id int, s *Server) (*worker, error) {
+	poll, err := epoll.New(eventBatch)
+	if err != nil {
+		return nil, err
+	}
+	return &worker{
+		id: id, srv: s, cfg: &s.cfg, log: s.cfg.Log.With("worker", id),
+		poll: poll, clock: mono.New(),
+		table: newTable(), heard: make(map[derp.Key]map[*peer]struct{}),
+		arena: make([]byte, arenaBytes),
+		runs:  make([]run, 0, 1024), iov: make([]transport.IOV, 0, transport.MaxIOV),
+		toWake: make([]bool, s.cfg.Workers),
+	}, nil
+}
+
+// run is the worker's life: until a drain is done.
+func (w *worker) run() error {
+	runtime.LockOSThread() // never unlocked: the pinned thread ends with the worker
+	defer w.stop()
+	if cpus := w.cfg.CPUs.List(); len(cpus) > 0 {
+		if err := cpu.Pin(cpu.Of(cpus[w.id%len(cpus)])); err != nil {
+			return err
+		}
+	}
+	// Sleeps for moderation are tens of microseconds; the default slack is 50.
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("timer slack: %w", err)
+	}
+	w.now = w.clock.Now()
+	w.nextChores = w.now + houseKeep
+	for {
+		events, err := w.wait()
+		if err != nil {
+			return err
+		}
+		w.now = w.clock.Now()
+		if w.round(events) {
+			return nil
+		}
+	}
+}
+
+// round is one turn of the loop; done says that a drain has finished.
+func (w *worker) round(events []epoll.Event) (done bool) {
+	for i := range events {
+		w.event(&events[i])
+	}
+	w.flush()
+	w.takeOver()
+	if w.mail.waiting.Load() {
+		w.readMail()
+		w.flush()
+	}
+	w.moveSpills()
+	if w.now >= w.nextChores {
+		w.nextChores = w.now + houseKeep
+		w.chores()
+		w.flush()
+	}
+	for len(w.goneKeys) > 0 {
+		w.tellGone()
+		w.flush() // which may find more peers gone
+	}
+	if len(w.farewells) > 0 {
+		w.sayFarewells()
+	}
+	w.wakeOthers()
+	return w.draining && w.drained()
+}
+
+// wait returns what sockets are ready, sleeping if nothing else is to be done.
+func (w *worker) wait() ([]epoll.Event, error) {
+	moderated := w.cfg.Moderation > 0 && !w.draining
+	if moderated && !w.backlog {
+		w.moderate()
+	}
+	w.backlog = false
+	if moderated || w.hasWork() {
+		w.lastWake = w.clock.Now()
+		events, err := w.poll.Poll()
+		if err != nil || len(events) > 0 || w.hasWork() {
+			return events, err
+		}
+	}
+	w.asleep.Store(true)
+	if w.hasWork() { // a producer may have looked at asleep just before
+		w.asleep.Store(false)
+		return w.poll.Poll()
+	}
+	timeout := w.nextChores - w.clock.Now()
+	if w.draining {
+		timeout = min(timeout, int64(drainPoll))
+	}
+	w.c.waits++
+	events, err := w.poll.Wait(time.Duration(max(timeout, 0)))
+	w.asleep.Store(false)
+	if moderated {
+		w.lastWake = w.clock.Now()
+	}
+	return events, err
+}
+
+// moderate sleeps until Moderation has passed since the last wake-up. What comes
+// meanwhile is taken together afterwards.
+func (w *worker) moderate() {
+	rest := w.lastWake + int64(w.cfg.Moderation) - w.clock.Now()
+	if rest <= 0 {
+		return
+	}
+	w.c.moderated++
+	ts := unix.NsecToTimespec(rest)
+	// Raw for the reason given at epoll.Poller.Wait. A signal cuts the sleep
+	// short, which does no harm.
+	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+}
+
+// hasWork reports whether something other than a socket wants attention.
+func (w *worker) hasWork() bool {
+	if w.mail.waiting.Load() {
+		return true
+	}
+	for _, r := range w.in {
+		if r != nil && !r.empty() {
+			return true
+		}
+	}
+	return false
+}
+
+// event handles one socket's readiness.
+func (w *worker) event(ev *epoll.Event) {
+	p := w.peers[ev.Fd]
+	if p == nil || p.ref.gen != ev.Pad {
+		return // closed earlier in this round
+	}
+	if ev.Events&unix.EPOLLOUT != 0 {
+		w.writable(p)
+	}
+	switch {
+	case p.closed:
+	case ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 && p.pauses == 0 && !w.draining:
+		w.readable(p)
+	case ev.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		w.close(p, "connection lost", false)
+	}
+}
+
+// readable takes one read's worth from a peer and routes it.
+func (w *worker) readable(p *peer) {
+	if len(w.arena)-w.used < recvRoom {
+		w.flush()
+	}
+	if len(w.dirty) == 0 { // nothing gathered lies in the arena any more
+		w.used = 0
+	}
+	buf := w.arena[w.used:]
+	carried := p.carry.Load(buf)
+	n, err := p.sock.Recv(buf[carried:])
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			w.close(p, "closed by the peer", false)
+		} else {
+			w.close(p, err.Error(), false)
+		}
+		return
+	}
+	if n == 0 {
+		return
+	}
+	w.c.recvs++
+	if p.dup {
+		w.table.spoke(p)
+	}
+	got := buf[:carried+n]
+	w.backlog = w.backlog || len(got) == len(buf)
+	w.used += len(got)
+	w.ingest(p, got)
+}
+
+// ingest routes the whole frames in b, which stays in place until the next flush,
+// and keeps the rest.
+func (w *worker) ingest(p *peer, b []byte) {
+	rest, err := w.forward(p, b)
+	if err != nil {
+		w.c.protocolErrors++
+		w.close(p, err.Error(), false)
+		return
+	}
+	p.carry.Save(rest)
+}
+
+// adopt makes a peer of a finished login.
+func (w *worker) adopt(l login) {
+	slot := int32(len(w.peers))
+	if n := len(w.free); n > 0 {
+		slot, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		w.peers, w.gens = append(w.peers, nil), append(w.gens, 0)
+	}
+	p := &peer{
+		sock: l.sock, key: l.key,
+		ref:           sourceRef{worker: int32(w.id), slot: slot, gen: w.gens[slot]},
+		runs:          runList{noRun, noRun},
+		watched:       epoll.Readable,
+		nextKeepAlive: w.now + int64(w.cfg.KeepAlive) + rand.Int64N(int64(w.cfg.KeepAlive)/12+1),
+	}
+	if err := w.poll.Add(p.sock.FD(), p.watched, slot, p.ref.gen); err != nil {
+		w.log.Warn("peer lost at adoption", "error", err)
+		p.sock.Close()
+		w.free = append(w.free, slot)
+		w.srv.peers.Add(-1)
+		return
+	}
+	w.peers[slot] = p
+	w.table.add(p)
+	w.c.adopted++
+	w.sendControl(p, l.serverInfo)
+	w.flush()
+	if len(l.unread) > 0 && !p.closed {
+		w.ingest(p, l.unread)
+		w.flush() // l.unread is not the arena: send before it goes out of use
+	}
+}
+
+// close ends a peer. What is queued for it is dropped; failed says that a write
+// failed, which is what the packet in transmission is then counted as.
+func (w *worker) close(p *peer, why string, failed bool) {
+	if p.closed {
+		return
+	}
+	p.closed = true
+	w.log.Debug("peer left", "key", p.key, "why", why)
+	w.poll.Remove(p.sock.FD())
+	p.sock.Close()
+	w.dropQueue(p, failed)
+	gone := w.table.remove(p)
+	w.peers[p.ref.slot] = nil
+	w.gens[p.ref.slot]++
+	w.free = append(w.free, p.ref.slot)
+	w.c.left++
+	w.srv.peers.Add(-1)
+
+	for k := range p.heardFrom {
+		w.forget(k, p)
+	}
+	if gone {
+		w.announceGone(p.key)
+	}
+}
+
+// watch sets what a peer's socket is watched for.
+func (w *worker) watch(p *peer) {
+	var want uint32
+	if p.pauses == 0 && !w.draining {
+		want |= epoll.Readable
+	}
+	if !p.q.empty() {
+		want |= epoll.Writable
+	}
+	if want == p.watched || p.closed {
+		return
+	}
+	p.watched = want
+	if err := w.poll.Modify(p.sock.FD(), want, p.ref.slot, p.ref.gen); err != nil {
+		w.close(p, err.Error(), false)
+	}
+}
+
+// chores are what is done about once a second.
+func (w *worker) chores() {
+	for _, p := range w.peers {
+		if p != nil && w.now >= p.nextKeepAlive && !w.draining {
+			p.nextKeepAlive = w.now + int64(w.cfg.KeepAlive)
+			w.c.keepAlives++
+			w.sendControl(p, keepAliveFrame[:])
+		}
+	}
+}
+
+var keepAliveFrame = [derp.HeaderLen]byte{byte(derp.FrameKeepAlive)}
+
+// readMail does what other threads have asked for.
+func (w *worker) readMail() {
+	w.messages = w.mail.take(w.messages)
+	for i := range w.messages {
+		m := &w.messages[i]
+		switch m.kind {
+		case msgAdopt:
+			if w.draining {
+				w.refuse(m)
+			} else {
+				w.adopt(m.login)
+			}
+		case msgGone:
+			w.goneElsewhere(m.key, m.source.worker)
+		case msgPause, msgResume:
+			if p := w.source(m.source); p != nil {
+				w.pause(p, m.kind == msgPause)
+			}
+		case msgNotHere:
+			if p := w.source(m.source); p != nil {
+				w.sendPeerGone(p, &m.key, derp.PeerNotHere)
+			}
+		case msgSnapshot:
+			m.reply <- w.snapshot()
+		case msgDrain:
+			w.startDrain()
+		}
+	}
+	clear(w.messages)
+}
+
+func (w *worker) refuse(m *message) {
+	if m.kind == msgAdopt {
+		m.login.sock.Close()
+		w.srv.peers.Add(-1)
+	}
+}
+
+// source is the peer a reference names, nil if it has gone.
+func (w *worker) source(r sourceRef) *peer {
+	if p := w.peers[r.slot]; p != nil && p.ref.gen == r.gen {
+		return p
+	}
+	return nil
+}
+
+// wakeOthers ends the sleep of the workers this round gave something to.
+func (w *worker) wakeOthers() {
+	for i, wake := range w.toWake {
+		if !wake {
+			continue
+		}
+		w.toWake[i] = false
+		w.srv.workers[i].wakeIfAsleep(&w.c)
+	}
+}
+
+// wakeIfAsleep ends the worker's wait, if it is in one. Any thread may call it.
+func (w *worker) wakeIfAsleep(by *counters) {
+	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
+		by.crossWakes++
+		w.poll.Wake()
+	}
+}
+
+// stop releases what the worker still owns.
+func (w *worker) stop() {
+	for _, p := range w.peers {
+		if p != nil {
+			p.sock.Close()
+		}
+	}
+	for _, m := range w.mail.close() {
+		w.refuse(&m)
+	}
+}
