@@ -1,0 +1,440 @@
+package loadgen
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/derp"
+	"hdbench/internal/units"
+)
+
+// small is a load that any machine can send.
+func small(addr string) Config {
+	return Config{
+		Relay: addr, Pairs: 4, Payload: 200, Rate: 8 * units.Mbps, // 5000 packets a second
+		Warmup: 100 * time.Millisecond, Measure: 300 * time.Millisecond, Drain: 10 * time.Second,
+		Run: 42, Seed: 1,
+	}
+}
+
+func run(t *testing.T, cfg Config) *Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s, err := Prepare(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := s.Run(ctx, s.Start())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// clean fails the test for anything but packets that all arrived once, in order.
+func clean(t *testing.T, r *Result) {
+	t.Helper()
+	if r.SentPackets == 0 || r.DeliveredPackets != r.SentPackets || r.TotalDelivered != r.TotalSent ||
+		r.Duplicate+r.Reordered+r.Corrupt+r.Foreign+r.Skewed != 0 || r.Undrained != 0 {
+		t.Errorf("not clean: %+v", r)
+	}
+}
+
+func TestEverythingArrives(t *testing.T) {
+	for _, p := range Patterns() {
+		for _, b := range []Burst{BurstTick, {Frames: 1}, {Frames: 7}, {Bytes: 2000}} {
+			t.Run(string(p)+"/"+b.String(), func(t *testing.T) {
+				relay := newFakeRelay(t, nil)
+				cfg := small(relay.addr())
+				cfg.Pattern, cfg.Burst = p, b
+				r := run(t, cfg)
+				clean(t, r)
+				if recv, sent := relay.counts(); recv != r.FramesSent || sent != r.FramesReceived {
+					t.Errorf("the relay counts %d in, %d out; the load %d, %d", recv, sent, r.FramesSent, r.FramesReceived)
+				}
+				// 5000 a second for 0.4 s; the machine may be slow, the schedule is not.
+				if r.TotalSent+r.UnsentPackets < 1900 || r.TotalSent > 2000+uint64(4*7) {
+					t.Errorf("%d packets sent, %d unsent, of 2000", r.TotalSent, r.UnsentPackets)
+				}
+				if r.Latency.Count == 0 || r.Latency.P50 <= 0 || r.Latency.P999 < r.Latency.P50 {
+					t.Errorf("latency %+v", r.Latency)
+				}
+				if len(r.IntervalSent) != 3 || len(r.IntervalDelivered) != 3 {
+					t.Errorf("%d intervals in 300 ms", len(r.IntervalSent))
+				}
+			})
+		}
+	}
+}
+
+// What the relay does to packets must be found out exactly.
+func TestFaultsAreCountedExactly(t *testing.T) {
+	dropTenth := func(h header, f []byte) [][]byte {
+		if h.seq%10 == 9 {
+			return nil
+		}
+		return [][]byte{f}
+	}
+	relay := newFakeRelay(t, dropTenth)
+	r := run(t, small(relay.addr()))
+	lost := r.TotalSent - r.TotalDelivered
+	if lost == 0 || r.Corrupt+r.Foreign+r.Duplicate+r.Reordered != 0 {
+		t.Fatalf("%+v", r)
+	}
+	// Of consecutive numbers every tenth is missing, in each of four flows.
+	if want := r.TotalSent / 10; lost > want+4 || lost+4 < want {
+		t.Errorf("lost %d of %d, want every tenth", lost, r.TotalSent)
+	}
+	if l := r.Loss(); l < 0.09 || l > 0.11 {
+		t.Errorf("loss in the window %.4f, want 0.1", l)
+	}
+
+	double := newFakeRelay(t, func(_ header, f []byte) [][]byte { return [][]byte{f, f} })
+	if r := run(t, small(double.addr())); r.Duplicate != r.TotalSent || r.TotalDelivered != r.TotalSent || r.Loss() != 0 {
+		t.Errorf("every packet twice: duplicate %d, delivered %d of %d", r.Duplicate, r.TotalDelivered, r.TotalSent)
+	}
+
+	corrupted := uint64(0)
+	corrupt := newFakeRelay(t, func(h header, f []byte) [][]byte {
+		if h.seq%5 == 0 {
+			corrupted++ // serialised by the relay's lock
+			f[derp.PacketOverhead+headerLen+3] ^= 0x10
+		}
+		return [][]byte{f}
+	})
+	r = run(t, small(corrupt.addr()))
+	corrupt.mu.Lock()
+	defer corrupt.mu.Unlock()
+	if r.Corrupt != corrupted || r.TotalSent-r.TotalDelivered != corrupted {
+		t.Errorf("corrupted %d: counted %d, missing %d", corrupted, r.Corrupt, r.TotalSent-r.TotalDelivered)
+	}
+
+	held := map[uint32][]byte{}
+	swapped := uint64(0)
+	swap := newFakeRelay(t, func(h header, f []byte) [][]byte { // every packet of a flow after its successor
+		if prev := held[h.flow]; prev != nil {
+			delete(held, h.flow)
+			swapped++
+			return [][]byte{f, prev}
+		}
+		held[h.flow] = bytes.Clone(f)
+		return nil
+	})
+	r = run(t, small(swap.addr()))
+	swap.mu.Lock()
+	defer swap.mu.Unlock()
+	if r.Reordered != swapped || r.TotalDelivered+uint64(len(held)) != r.TotalSent {
+		t.Errorf("swapped %d: reordered %d; delivered %d, held %d, sent %d", swapped, r.Reordered, r.TotalDelivered, len(held), r.TotalSent)
+	}
+
+	misrouted := newFakeRelay(t, func(h header, f []byte) [][]byte { // a wrong source key
+		if h.flow == 0 {
+			f[derp.HeaderLen] ^= 1
+		}
+		return [][]byte{f}
+	})
+	if r := run(t, small(misrouted.addr())); r.Foreign == 0 || r.TotalSent-r.TotalDelivered != r.Foreign {
+		t.Errorf("one flow with a wrong source: foreign %d, missing %d", r.Foreign, r.TotalSent-r.TotalDelivered)
+	}
+}
+
+func TestRTT(t *testing.T) {
+	relay := newFakeRelay(t, nil)
+	cfg := small(relay.addr())
+	cfg.RTT = true
+	r := run(t, cfg)
+	clean(t, r)
+	if r.EchoesReturned != r.TotalSent || r.RTT.Count == 0 || r.RTT.P50 < r.Latency.P50 {
+		t.Errorf("echoes %d of %d, round trip %+v, one way %+v", r.EchoesReturned, r.TotalSent, r.RTT, r.Latency)
+	}
+}
+
+func TestDirect(t *testing.T) {
+	for _, p := range Patterns() {
+		cfg := small("")
+		cfg.Direct, cfg.Pattern = true, p
+		clean(t, run(t, cfg))
+	}
+}
+
+func TestMaxRate(t *testing.T) {
+	cfg := small("")
+	cfg.Direct, cfg.Rate = true, units.Max
+	r := run(t, cfg)
+	clean(t, r)
+	if r.UnsentPackets != 0 || r.DeliveredBps < 1e6 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A relay that stops reading holds the sender back: that is shortfall, and what
+// was sent is not lost.
+func TestBackPressureIsShortfall(t *testing.T) {
+	relay := newFakeRelay(t, func(h header, f []byte) [][]byte {
+		if h.seq == 50 && h.flow == 0 {
+			time.Sleep(time.Second) // with the relay's lock held: nothing moves
+		}
+		return [][]byte{f}
+	})
+	cfg := small(relay.addr())
+	cfg.Payload, cfg.Rate = 60_000, 800*units.Mbps
+	r := run(t, cfg)
+	if r.UnsentPackets == 0 || r.Lateness.Count == 0 || r.TotalDelivered != r.TotalSent || r.Undrained != 0 {
+		t.Errorf("unsent %d, delivered %d of %d, undrained %d", r.UnsentPackets, r.TotalDelivered, r.TotalSent, r.Undrained)
+	}
+}
+
+func TestUndrainedFlowsAreReported(t *testing.T) {
+	relay := newFakeRelay(t, func(h header, f []byte) [][]byte {
+		if h.seq == 100 {
+			time.Sleep(time.Second)
+		}
+		return [][]byte{f}
+	})
+	cfg := small(relay.addr())
+	cfg.Drain = time.Millisecond
+	if r := run(t, cfg); r.Undrained == 0 {
+		t.Errorf("a drain of 1 ms was enough: %+v", r)
+	}
+}
+
+func TestLostConnectionFailsTheRun(t *testing.T) {
+	var relay *fakeRelay
+	relay = newFakeRelay(t, func(h header, f []byte) [][]byte {
+		if h.seq == 300 {
+			go relay.disconnectAll()
+		}
+		return [][]byte{f}
+	})
+	s, err := Prepare(context.Background(), small(relay.addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if r, err := s.Run(context.Background(), s.Start()); !errors.Is(err, ErrConnectionLost) {
+		t.Errorf("got %+v, %v; want ErrConnectionLost", r, err)
+	}
+}
+
+func TestCancelledRun(t *testing.T) {
+	relay := newFakeRelay(t, nil)
+	cfg := small(relay.addr())
+	cfg.Measure = time.Hour
+	s, err := Prepare(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := s.Run(ctx, s.Start()); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	s.Close()
+	s.Close() // again is harmless
+}
+
+func TestStartInThePast(t *testing.T) {
+	relay := newFakeRelay(t, nil)
+	s, err := Prepare(context.Background(), small(relay.addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Run(context.Background(), 1); err == nil {
+		t.Error("a start time long ago is accepted")
+	}
+}
+
+func TestNoDERPServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.WriteString(c, "220 mail.example ESMTP\r\n")
+				io.Copy(io.Discard, c)
+				c.Close()
+			}()
+		}
+	}()
+	_, err = Prepare(context.Background(), small(ln.Addr().String()))
+	if !errors.Is(err, ErrNotDERP) || !strings.Contains(err.Error(), ln.Addr().String()) {
+		t.Errorf("a mail server: %v", err)
+	}
+	ln.Close()
+	if _, err := Prepare(context.Background(), small(ln.Addr().String())); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+func TestReceiverThatCannotBeReached(t *testing.T) {
+	relay := newFakeRelay(t, nil)
+	relay.mu.Lock()
+	relay.deaf = true
+	relay.mu.Unlock()
+	cfg := small(relay.addr())
+	cfg.Register = 250 * time.Millisecond
+	_, err := Prepare(context.Background(), cfg)
+	if !errors.Is(err, ErrNotReached) || !strings.Contains(err.Error(), "4 of 4") {
+		t.Errorf("a relay that forwards nothing: %v", err)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"relay":      func(c *Config) { c.Relay = "" },
+		"transport":  func(c *Config) { c.Transport = "x" },
+		"pattern":    func(c *Config) { c.Pattern = "x" },
+		"pairs":      func(c *Config) { c.Pairs = 0 },
+		"payload":    func(c *Config) { c.Payload = 39 },
+		"rate":       func(c *Config) { c.Rate = 0 },
+		"tick":       func(c *Config) { c.Tick = time.Nanosecond },
+		"warmup":     func(c *Config) { c.Warmup = -1 },
+		"measure":    func(c *Config) { c.Measure = time.Millisecond },
+		"drain":      func(c *Config) { c.Drain = -1 },
+		"rtt":        func(c *Config) { c.RTT, c.Direct = true, true },
+		"burst":      func(c *Config) { c.Burst = Burst{Frames: 100_000} },
+		"congestion": func(c *Config) { c.Congestion = "nope" },
+	} {
+		c := small("127.0.0.1:1")
+		change(&c)
+		if _, err := Prepare(context.Background(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+func TestParseBurstAndPattern(t *testing.T) {
+	for in, want := range map[string]Burst{"tick": BurstTick, "1": {Frames: 1}, "64KiB": {Bytes: 64 << 10}} {
+		got, err := ParseBurst(in)
+		if err != nil || got != want || got.String() != in {
+			t.Errorf("ParseBurst(%q) = %+v (%v), %v", in, got, got, err)
+		}
+	}
+	for _, bad := range []string{"", "0", "-1", "64K", "99MiB", "lots"} {
+		if _, err := ParseBurst(bad); err == nil {
+			t.Errorf("ParseBurst(%q) succeeds", bad)
+		}
+	}
+	if _, err := ParsePattern("star"); err == nil {
+		t.Error("ParsePattern(star) succeeds")
+	}
+	if n := (Burst{Bytes: 10}).frames(1437); n != 1 {
+		t.Errorf("a burst smaller than a frame is %d frames", n)
+	}
+	if n := BurstTick.frames(1437); n != 45 {
+		t.Errorf("64 KiB hold %d frames of 1437 bytes", n)
+	}
+}
+
+// Threads with two CPUs or more have one role; peers are spread over them.
+func TestPlan(t *testing.T) {
+	cfg := small("x")
+	cfg.Pairs = 7
+	all := cpu.Of(0, 1, 2, 3, 4)
+	cfg.CPUs = all
+	s := &Session{cfg: cfg}
+	if err := s.plan(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.closePeers()
+	var roles []string
+	for _, th := range s.threads {
+		roles = append(roles, th.role())
+	}
+	if got := strings.Join(roles, " "); got != "send send receive receive receive" {
+		t.Errorf("roles: %s", got)
+	}
+	if a, b := len(s.threads[0].peers), len(s.threads[1].peers); a+b != 7 || a-b > 1 {
+		t.Errorf("senders: %d and %d", a, b)
+	}
+	again := &Session{cfg: cfg}
+	if err := again.plan(); err != nil {
+		t.Fatal(err)
+	}
+	defer again.closePeers()
+	if s.flows[3].from.key != again.flows[3].from.key || s.flows[3].from.key == s.flows[4].from.key {
+		t.Error("the same seed makes other peers, or two peers are the same")
+	}
+}
+
+func TestHistogramsReadBack(t *testing.T) {
+	h := newHistogram()
+	record(h, -5, 1)
+	record(h, 1_500_000, 10)
+	record(h, int64(time.Hour), 1)
+	s, err := summarize(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := hdrhistogram.Decode([]byte(s.Encoded))
+	if err != nil || back.TotalCount() != 12 || s.Count != 12 {
+		t.Fatalf("read back %v, %v", back, err)
+	}
+	if s.P50 < 1_499_000 || s.P50 > 1_502_000 || s.Max < int64(99*time.Second) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Sending and checking a packet allocates nothing.
+func TestPacketsDoNotAllocate(t *testing.T) {
+	cfg := small("")
+	cfg.Direct, cfg.CPUs = true, cpu.Of(mustCPU(t))
+	s, err := Prepare(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.phase.Store(int32(phaseStop)) // the thread ends; the test drives it by hand
+	s.wake()
+	s.wg.Wait()
+	th := s.threads[0]
+	now := th.clock.Now()
+	s.times.Store(&timeline{start: now, begin: now, end: now + int64(time.Hour), drainedBy: now + int64(time.Hour)})
+	th.begin()
+	round := func() {
+		now += int64(time.Millisecond)
+		if err := th.sendDue(now); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range s.flows {
+			for f.recv.arrived.unique < f.send.accepted {
+				if err := th.readable(f.to); err != nil {
+					t.Fatal(err)
+				}
+				runtime.Gosched()
+			}
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(100, round); n != 0 {
+		t.Errorf("%v allocations for 5 packets", n)
+	}
+}
+
+func mustCPU(t *testing.T) int {
+	t.Helper()
+	set, err := cpu.Available()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.List()[0]
+}

@@ -1,0 +1,215 @@
+package loadgen
+
+import (
+	"fmt"
+	"time"
+
+	"hdbench/internal/epoll"
+)
+
+// sendHalf is a flow's state at its sender.
+type sendHalf struct {
+	flow     *flow
+	schedule schedule
+	seq      uint64 // of the next packet to be built
+	accepted uint64 // packets the socket has wholly taken: those below this number
+
+	windowFirst, windowEnd uint64 // accepted at the window's edges
+
+	echoes tracker // what came back, with RTT
+}
+
+func newSendHalf(f *flow) *sendHalf { return &sendHalf{flow: f} }
+
+// sendDue sends every frame that is due, flow by flow, each burst in one write.
+func (t *thread) sendDue(now int64) error {
+	for _, p := range t.peers {
+		if err := t.sendPeer(p, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *thread) sendPeer(p *peer, now int64) error {
+	for _, h := range p.sends {
+		for !p.blocked {
+			n := t.build(h, now)
+			if n == 0 {
+				break
+			}
+			if err := t.write(p, t.tmpl.frames(n), h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// build puts the next burst of h, as far as it is due, into the template, and
+// returns its frames.
+func (t *thread) build(h *sendHalf, now int64) int {
+	n, limit := 0, len(t.tmpl.fillers)
+	dst := &h.flow.to.key
+	due, alike := int64(0), int64(0) // frames in a row with one due time
+	measured := now >= t.tl.begin
+	for n < limit {
+		at := h.schedule.next()
+		if at > now || at >= t.tl.end {
+			break
+		}
+		if at != due {
+			if alike > 0 && measured {
+				record(t.rec.lateness, t.clock.Now()-due, alike)
+			}
+			due, alike = at, 0
+		}
+		alike++
+		t.tmpl.set(n, dst, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: at})
+		h.seq++
+		n++
+		h.schedule.take()
+	}
+	if alike > 0 && measured {
+		record(t.rec.lateness, t.clock.Now()-due, alike)
+	}
+	return n
+}
+
+// sendAll sends one burst of every flow that the socket takes one of, for
+// units.Max: the intended time is the time of sending.
+func (t *thread) sendAll() error {
+	n := len(t.tmpl.fillers)
+	for _, p := range t.peers {
+		for _, h := range p.sends {
+			if p.blocked {
+				break
+			}
+			now := t.clock.Now()
+			for i := range n {
+				t.tmpl.set(i, &h.flow.to.key, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: now})
+				h.seq++
+			}
+			if err := t.write(p, t.tmpl.frames(n), h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// canSend reports whether some peer could send now.
+func (t *thread) canSend() bool {
+	for _, p := range t.peers {
+		if len(p.sends) > 0 && !p.blocked {
+			return true
+		}
+	}
+	return false
+}
+
+// write sends frames, all of one size, and keeps what the socket does not take.
+// h is whose data they are, nil if they are no data.
+func (t *thread) write(p *peer, frames []byte, h *sendHalf) error {
+	n, err := p.sock.Send(frames)
+	if err != nil {
+		return t.lost(p, err)
+	}
+	p.pendFlow, p.pendPart = h, 0
+	t.took(p, n)
+	if n == len(frames) {
+		return nil
+	}
+	p.pend = append(p.pend[:0], frames[n:]...)
+	p.blocked = true
+	return t.poll.Modify(p.sock.FD(), epoll.Readable|epoll.Writable, p.slot, 0)
+}
+
+// took counts n bytes that p's socket has taken.
+func (t *thread) took(p *peer, n int) {
+	n += p.pendPart
+	frames := uint64(n / t.tmpl.size)
+	p.pendPart = n % t.tmpl.size
+	t.rec.framesSent += frames
+	if h := p.pendFlow; h != nil {
+		h.accepted += frames
+		t.rec.sentBytes += frames * uint64(t.s.cfg.Payload)
+	}
+}
+
+// writable sends what p has pending, then what has become due since.
+func (t *thread) writable(p *peer) error {
+	n, err := p.sock.Send(p.pend)
+	if err != nil {
+		return t.lost(p, err)
+	}
+	t.took(p, n)
+	p.pend = p.pend[:copy(p.pend, p.pend[n:])]
+	if len(p.pend) > 0 {
+		return nil
+	}
+	p.blocked = false
+	if err := t.sendEchoes(p); err != nil {
+		return err
+	}
+	if t.tl != nil && !t.stopped && !p.blocked && len(p.sends) > 0 && !t.s.cfg.Rate.IsMax() {
+		if err := t.sendPeer(p, t.clock.Now()); err != nil {
+			return err
+		}
+	}
+	if p.blocked {
+		return nil
+	}
+	return t.poll.Modify(p.sock.FD(), epoll.Readable, p.slot, 0)
+}
+
+// probe sends a packet down every flow that has not been proved yet.
+func (t *thread) probe(now int64) (next int64, err error) {
+	if now < t.nextProbe {
+		return t.nextProbe, nil
+	}
+	t.nextProbe = now + int64(probeEvery)
+	err = t.announce(kindProbe, func(f *flow) bool { return f.reached.Load() })
+	return t.nextProbe, err
+}
+
+// sendFins tells the receivers that nothing more comes. A fin travels behind the
+// flow's last packet, so that when it arrives they all have, or are lost. It may
+// itself be dropped by a full queue, so it is repeated.
+func (t *thread) sendFins(now int64) (next int64, err error) {
+	if now < t.nextFin {
+		return t.nextFin, nil
+	}
+	t.nextFin = now + int64(finEvery)
+	err = t.announce(kindFin, func(f *flow) bool { return f.drained.Load() })
+	return t.nextFin, err
+}
+
+// announce sends one packet of a kind down every flow that is not done.
+func (t *thread) announce(k kind, done func(*flow) bool) error {
+	for _, p := range t.peers {
+		for _, h := range p.sends {
+			if p.blocked || done(h.flow) {
+				continue
+			}
+			t.tmpl.set(0, &h.flow.to.key, header{flow: h.flow.id, kind: k, seq: h.accepted, intended: t.clock.Now()})
+			if err := t.write(p, t.tmpl.frames(1), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lost is the error for a connection that ended.
+func (t *thread) lost(p *peer, err error) error {
+	role := "a receiver"
+	if len(p.sends) > 0 {
+		role = "the sender of flow " + fmt.Sprint(p.sends[0].flow.id)
+	}
+	after := "before the run"
+	if t.tl != nil {
+		after = time.Duration(t.clock.Now()-t.tl.start).Round(time.Millisecond).String() + " into the run"
+	}
+	return fmt.Errorf("%w: connection of %s, %s: %v", ErrConnectionLost, role, after, err)
+}

@@ -1,0 +1,272 @@
+package loadgen
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/epoll"
+	"hdbench/internal/mono"
+)
+
+const (
+	eventBatch  = 256
+	recvBuffer  = 256 << 10
+	probeEvery  = 100 * time.Millisecond // until every receiver is reached
+	finEvery    = 20 * time.Millisecond  // until every flow is drained
+	idleTimeout = time.Second
+)
+
+// thread is one event loop of the load: it sends its peers' flows by the
+// schedule and checks what its peers receive. Everything in it belongs to its
+// pinned OS thread until that has ended.
+type thread struct {
+	s     *Session
+	index int
+	cpu   cpu.Set
+	poll  *epoll.Poller
+	clock mono.Clock
+	peers []*peer
+	now   int64 // when the present read or tick began
+
+	sending, receiving bool
+
+	tmpl *template
+	buf  []byte
+
+	nextProbe, nextFin int64
+	tl                 *timeline // nil until the run
+	nextTick           int64
+	stopped            bool // the window is over: send no more data
+
+	marks *marks
+	rec   recorder
+}
+
+// recorder is what one thread counts.
+type recorder struct {
+	sentBytes, deliveredBytes uint64 // payload, of data packets
+	framesSent, framesRecv    uint64 // SendPacket and RecvPacket, of every kind
+	corrupt, foreign          uint64
+	echoesLost, skewed        uint64
+
+	latency  *hdrhistogram.Histogram // from intended time to arrival, ns
+	rtt      *hdrhistogram.Histogram // from intended time to return, ns
+	lateness *hdrhistogram.Histogram // from intended time to write, ns; with back-pressure
+	pacing   *hdrhistogram.Histogram // from tick to its handling, ns; the thread's own
+}
+
+// Histograms hold 1 µs to 100 s with three digits; longer is counted as 100 s.
+const (
+	histMin    = int64(time.Microsecond)
+	histMax    = int64(100 * time.Second)
+	histDigits = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(histMin, histMax, histDigits)
+}
+
+func record(h *hdrhistogram.Histogram, v, n int64) {
+	// Clamped, the value is in range and recording cannot fail.
+	_ = h.RecordValues(min(max(v, 0), histMax), n)
+}
+
+func newThread(s *Session, cpus cpu.Set, index int) (*thread, error) {
+	poll, err := epoll.New(eventBatch)
+	if err != nil {
+		return nil, err
+	}
+	return &thread{
+		s: s, index: index, cpu: cpus, poll: poll, clock: s.clock,
+		buf: make([]byte, recvBuffer),
+		rec: recorder{
+			latency: newHistogram(), rtt: newHistogram(),
+			lateness: newHistogram(), pacing: newHistogram(),
+		},
+	}, nil
+}
+
+// watch adds p to what the thread waits for.
+func (t *thread) watch(p *peer, slot int) error {
+	p.slot = int32(slot)
+	return t.poll.Add(p.sock.FD(), epoll.Readable, p.slot, 0)
+}
+
+func (t *thread) run() error {
+	runtime.LockOSThread() // never unlocked: the pinned thread ends with the run
+	if err := cpu.Pin(t.cpu); err != nil {
+		return err
+	}
+	// Ticks are tens of microseconds apart; the default timer slack is 50.
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("timer slack: %w", err)
+	}
+	c := &t.s.cfg
+	t.tmpl = newTemplate(c.Run, c.Payload, max(c.Burst.frames(c.frameSize()), 1))
+	for _, p := range t.peers {
+		if len(p.unread) > 0 {
+			n := copy(t.buf, p.unread)
+			t.now = t.clock.Now()
+			if err := t.received(p, t.buf[:n]); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		done, err := t.round()
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// round does what is due, then waits for sockets or the next thing due.
+func (t *thread) round() (done bool, err error) {
+	now := t.clock.Now()
+	var next int64
+	switch phase(t.s.phase.Load()) {
+	case phaseStop:
+		return true, nil
+	case phaseIdle:
+		next = now + int64(idleTimeout)
+	case phaseRegister:
+		if next, err = t.probe(now); err != nil {
+			return false, err
+		}
+	case phaseRun:
+		if t.tl == nil {
+			t.begin()
+		}
+		if done, next, err = t.follow(now); done || err != nil {
+			return done, err
+		}
+	}
+	events, err := t.poll.Wait(time.Duration(max(next-t.clock.Now(), 0)))
+	if err != nil {
+		return false, err
+	}
+	for i := range events {
+		if err := t.event(&events[i]); err != nil {
+			return false, err
+		}
+		// A long batch must not delay the schedule or blur the window's edges.
+		if t.tl != nil && !t.stopped {
+			if now := t.clock.Now(); now >= t.nextTick {
+				if err := t.advance(now); err != nil {
+					return false, err
+				}
+			}
+		}
+	}
+	return false, nil
+}
+
+// begin makes the thread ready for the run.
+func (t *thread) begin() {
+	t.tl = t.s.times.Load()
+	t.marks = newMarks(t.tl.begin, t.tl.end)
+	c := &t.s.cfg
+	t.nextTick = t.tl.start
+	for _, p := range t.peers {
+		for _, h := range p.sends {
+			h.schedule = newSchedule(t.tl.start, c.Tick, c.pps(), int(h.flow.id), c.Pairs, c.scheduleBurst())
+		}
+	}
+}
+
+// scheduleBurst is how many frames are due together. Under BurstTick each frame
+// has its own place, and the tick gathers them.
+func (c *Config) scheduleBurst() int {
+	if c.Burst == BurstTick {
+		return 1
+	}
+	return c.Burst.frames(c.frameSize())
+}
+
+// follow does what the timeline asks for now, and returns when to come back.
+func (t *thread) follow(now int64) (done bool, next int64, err error) {
+	if now < t.tl.start {
+		return false, t.tl.start, nil
+	}
+	if !t.stopped {
+		if err := t.advance(now); err != nil {
+			return false, 0, err
+		}
+	}
+	if !t.stopped {
+		next, _ = t.marks.next()
+		if t.s.cfg.Rate.IsMax() {
+			if t.canSend() {
+				next = 0 // only look at the sockets, then send on
+			}
+		} else if t.sending {
+			next = min(next, t.nextTick)
+		}
+		return false, next, nil
+	}
+	if t.s.undrained.Load() == 0 || now >= t.tl.drainedBy {
+		return true, 0, nil
+	}
+	next, err = t.sendFins(now)
+	return false, min(next, t.tl.drainedBy), err
+}
+
+// advance handles the ticks and boundaries that have come.
+func (t *thread) advance(now int64) error {
+	if at, ok := t.marks.next(); ok && now >= at {
+		begun, ended := t.marks.pass(now, t.rec.sentBytes, t.rec.deliveredBytes)
+		if begun {
+			t.eachFlow(func(h *sendHalf) { h.windowFirst = h.accepted })
+		}
+		if ended {
+			t.eachFlow(func(h *sendHalf) { h.windowEnd = h.accepted })
+			t.stopped = true
+			return nil
+		}
+	}
+	if !t.sending {
+		t.nextTick, _ = t.marks.next()
+		return nil
+	}
+	if t.s.cfg.Rate.IsMax() {
+		t.nextTick = now
+		return t.sendAll()
+	}
+	if now >= t.nextTick {
+		tick := int64(t.s.cfg.Tick)
+		late := now - t.nextTick
+		if now >= t.tl.begin {
+			record(t.rec.pacing, late, 1)
+		}
+		t.nextTick += (late/tick + 1) * tick
+		return t.sendDue(now)
+	}
+	return nil
+}
+
+func (t *thread) eachFlow(do func(*sendHalf)) {
+	for _, p := range t.peers {
+		for _, h := range p.sends {
+			do(h)
+		}
+	}
+}
+
+// event handles one socket's readiness.
+func (t *thread) event(ev *epoll.Event) error {
+	p := t.peers[ev.Fd]
+	if ev.Events&unix.EPOLLOUT != 0 {
+		if err := t.writable(p); err != nil {
+			return err
+		}
+	}
+	if ev.Events&^uint32(unix.EPOLLOUT) != 0 {
+		return t.readable(p)
+	}
+	return nil
+}
