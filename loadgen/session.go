@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hdbench/internal/derp"
+	"hdbench/internal/measure"
 	"hdbench/internal/mono"
 )
 
@@ -119,7 +120,7 @@ var ErrNotReached = errors.New("packets through the relay did not reach their re
 
 // Run sends the load, starting at the CLOCK_MONOTONIC time start (ns), and
 // returns what was measured. It takes warm-up, window and drain.
-func (s *Session) Run(ctx context.Context, start int64) (*Result, error) {
+func (s *Session) Run(ctx context.Context, start int64) (*measure.Load, error) {
 	c := &s.cfg
 	tl := &timeline{start: start}
 	tl.begin = start + int64(c.Warmup)

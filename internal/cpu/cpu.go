@@ -22,12 +22,21 @@ func ParseList(s string) (Set, error) {
 	if err != nil || s == "" {
 		return avail, err
 	}
-	set, err := cpuset.Parse(s)
+	set, err := Parse(s)
 	if err != nil {
-		return Set{}, fmt.Errorf("CPU list %q: want numbers and ranges such as 0-3,8: %w", s, err)
+		return Set{}, err
 	}
 	if bad := set.Difference(avail); !bad.IsEmpty() {
 		return Set{}, fmt.Errorf("CPU list %q: CPU %s is not available to this process (it may use %s)", s, bad, avail)
+	}
+	return set, nil
+}
+
+// Parse reads a CPU list without asking whether its CPUs are there.
+func Parse(s string) (Set, error) {
+	set, err := cpuset.Parse(s)
+	if err != nil {
+		return Set{}, fmt.Errorf("CPU list %q: want numbers and ranges such as 0-3,8: %w", s, err)
 	}
 	return set, nil
 }

@@ -1,0 +1,89 @@
+// Package measure is the shape of what was measured: what the load generator
+// and the relay's host hand up after a trial, and what results keep of it.
+//
+// It holds data and the arithmetic that belongs to it (merging histograms), and
+// nothing that measures. Names carry their units; packets are data packets and
+// rates are payload bits per second over the window, unless said otherwise.
+package measure
+
+import (
+	"hdbench/internal/units"
+)
+
+// Load is what one run of a load measured.
+type Load struct {
+	StartMonoNS       int64 `json:"start_mono_ns"` // CLOCK_MONOTONIC of the client's host
+	WindowBeginMonoNS int64 `json:"window_begin_mono_ns"`
+	WindowEndMonoNS   int64 `json:"window_end_mono_ns"`
+
+	Flows        int        `json:"flows"`
+	PayloadBytes int        `json:"payload_bytes"`
+	Offered      units.Rate `json:"offered"`
+	ServerKey    string     `json:"server_key,omitempty"`
+
+	SentBps      float64 `json:"sent_bps"`      // left the senders' sockets inside the window
+	DeliveredBps float64 `json:"delivered_bps"` // reached the receivers inside the window
+
+	SentPackets      uint64 `json:"sent_packets"`      // sent inside the window
+	DeliveredPackets uint64 `json:"delivered_packets"` // of these, how many arrived, by sequence number, after the drain
+	UnsentPackets    uint64 `json:"unsent_packets"`    // due inside the window and not sent in it
+
+	// Over the whole run, warm-up and drain included.
+	TotalSent      uint64 `json:"total_sent_packets"`
+	TotalDelivered uint64 `json:"total_delivered_packets"` // unique
+	Duplicate      uint64 `json:"duplicate_packets"`
+	Reordered      uint64 `json:"reordered_packets"`
+	Corrupt        uint64 `json:"corrupt_packets"`
+	Foreign        uint64 `json:"foreign_packets"` // of another run, or not for this peer
+	Undrained      int64  `json:"undrained_flows"` // of which the end never came
+	Skewed         uint64 `json:"skewed_packets"`  // that arrived before they were to leave
+	EchoesLost     uint64 `json:"echoes_lost"`     // not returned for want of room
+	EchoesReturned uint64 `json:"echoes_returned"` // that reached their sender
+	FramesSent     uint64 `json:"frames_sent"`     // packets of every kind: what the relay should have received
+	FramesReceived uint64 `json:"frames_received"` // and forwarded
+
+	IntervalNS           int64     `json:"interval_ns"`
+	IntervalSentBps      []float64 `json:"interval_sent_bps"`
+	IntervalDeliveredBps []float64 `json:"interval_delivered_bps"`
+
+	Latency  Histogram `json:"latency"`  // intended time to arrival
+	RTT      Histogram `json:"rtt"`      // intended time to return; empty unless asked for
+	Lateness Histogram `json:"lateness"` // intended time to write: what back-pressure and pacing cost
+	Pacing   Histogram `json:"pacing"`   // tick to its handling: the client's own lateness
+
+	Threads []Thread `json:"threads"`
+}
+
+// Thread is one thread of the load generator.
+type Thread struct {
+	CPU  string  `json:"cpu"`
+	Role string  `json:"role"` // send, receive, both, idle
+	Busy float64 `json:"busy"` // share of the window it was on a CPU
+}
+
+// Loss is the share of the packets sent inside the window that never arrived, 0
+// to 1; ok is false if none was sent.
+func (l *Load) Loss() (loss float64, ok bool) {
+	if l.SentPackets == 0 {
+		return 0, false
+	}
+	return 1 - float64(l.DeliveredPackets)/float64(l.SentPackets), true
+}
+
+// Shortfall is the share of the offered rate that was not sent, 0 to 1; ok is
+// false where the offered rate was units.Max.
+func (l *Load) Shortfall() (shortfall float64, ok bool) {
+	if l.Offered.IsMax() || l.Offered <= 0 {
+		return 0, false
+	}
+	return max(0, 1-l.SentBps/float64(l.Offered)), true
+}
+
+// Busiest is the largest share of the window that a thread was on a CPU.
+func (l *Load) Busiest() float64 {
+	busy := 0.0
+	for _, t := range l.Threads {
+		busy = max(busy, t.Busy)
+	}
+	return busy
+}
