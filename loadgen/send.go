@@ -76,22 +76,22 @@ func (t *thread) build(h *sendHalf, now int64) int {
 	return n
 }
 
-// sendAll sends one burst of every flow that the socket takes one of, for
-// units.Max: the intended time is the time of sending.
+// sendAll sends as much of every flow as its socket takes, at most MaxTickBurst
+// in a row, for units.Max: the intended time is the time of sending. Each burst is
+// a write of its own, as when a schedule has fallen behind.
 func (t *thread) sendAll() error {
 	n := len(t.tmpl.fillers)
 	for _, p := range t.peers {
 		for _, h := range p.sends {
-			if p.blocked {
-				break
-			}
-			now := t.clock.Now()
-			for i := range n {
-				t.tmpl.set(i, &h.flow.to.key, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: now})
-				h.seq++
-			}
-			if err := t.write(p, t.tmpl.frames(n), h); err != nil {
-				return err
+			for sent := 0; sent < MaxTickBurst && !p.blocked; sent += n * t.tmpl.size {
+				now := t.clock.Now()
+				for i := range n {
+					t.tmpl.set(i, &h.flow.to.key, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: now})
+					h.seq++
+				}
+				if err := t.write(p, t.tmpl.frames(n), h); err != nil {
+					return err
+				}
 			}
 		}
 	}

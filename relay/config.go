@@ -62,9 +62,10 @@ type Config struct {
 	SocketBuffer int // SO_SNDBUF and SO_RCVBUF of each peer, in bytes
 	OnFull       OnFull
 
-	// Moderation is the least time between two wake-ups of a worker: while
-	// packets keep coming it sleeps that long and then takes all that came, as a
-	// NIC's rx-usecs does. A packet after a pause is taken at once. Zero is off.
+	// Moderation is the least time between two wake-ups of a worker while packets
+	// keep coming faster than that: it then sleeps that long and takes all that
+	// came, as a NIC's rx-usecs does. A packet after a pause is taken at once.
+	// Zero is off.
 	Moderation time.Duration
 
 	Congestion string // TCP congestion control; empty is the system's

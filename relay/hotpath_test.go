@@ -96,7 +96,6 @@ func (b *bench) turn() {
 			b.t.Fatal(err)
 		}
 		w.now = w.clock.Now()
-		w.nextChores = w.now + houseKeep
 		w.round(events)
 	}
 }

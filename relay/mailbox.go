@@ -17,6 +17,7 @@ const (
 	msgResume                      // it has room again
 	msgNotHere                     // a destination of this source is unknown
 	msgSnapshot                    // copy the counters
+	msgChores                      // a chore interval has passed
 	msgDrain                       // stop
 )
 

@@ -133,18 +133,39 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.accept(gctx) })
 	g.Go(func() error {
-		<-gctx.Done()
+		s.remindOfChores(gctx)
 		s.ln.Close()
 		s.abandonLogins()
-		for _, w := range s.workers {
-			w.mail.put(message{kind: msgDrain})
-			w.poll.Wake()
-		}
+		s.tellAll(message{kind: msgDrain})
 		return nil
 	})
 	err := g.Wait()
 	s.closeWorkers()
 	return err
+}
+
+// choreInterval is how often workers look at what is not caused by packets.
+const choreInterval = time.Second
+
+// remindOfChores reminds the workers of their chores until ctx is done.
+func (s *Server) remindOfChores(ctx context.Context) {
+	tick := time.NewTicker(min(choreInterval, s.cfg.KeepAlive))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.tellAll(message{kind: msgChores})
+		}
+	}
+}
+
+func (s *Server) tellAll(m message) {
+	for _, w := range s.workers {
+		w.mail.put(m)
+		w.poll.Wake()
+	}
 }
 
 // abandonLogins closes the connections that are still logging in.

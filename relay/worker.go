@@ -31,7 +31,6 @@ const (
 
 	eventBatch = 256
 	ringBatch  = 128 << 10 // bytes taken from one ring in a round
-	houseKeep  = int64(time.Second)
 )
 
 // worker is one event loop. Everything in it but mail and asleep belongs to its
@@ -67,10 +66,10 @@ type worker struct {
 	toWake []bool  // workers given something this round
 
 	messages   []message
-	nextChores int64
 	goneKeys   []derp.Key // have left in this round; their hearers here are still to be told
 	farewells  []farewell // and the other workers
 	lastWake   int64
+	pressed    bool // packets come faster than Moderation allows wake-ups
 	backlog    bool // something was left to be read in this round
 	draining   bool
 	drainSince int64
@@ -106,8 +105,6 @@ func (w *worker) run() error {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("timer slack: %w", err)
 	}
-	w.now = w.clock.Now()
-	w.nextChores = w.now + houseKeep
 	for {
 		events, err := w.wait()
 		if err != nil {
@@ -132,11 +129,6 @@ func (w *worker) round(events []epoll.Event) (done bool) {
 		w.flush()
 	}
 	w.moveSpills()
-	if w.now >= w.nextChores {
-		w.nextChores = w.now + houseKeep
-		w.chores()
-		w.flush()
-	}
 	for len(w.goneKeys) > 0 {
 		w.tellGone()
 		w.flush() // which may find more peers gone
@@ -151,38 +143,43 @@ func (w *worker) round(events []epoll.Event) (done bool) {
 // wait returns what sockets are ready, sleeping if nothing else is to be done.
 func (w *worker) wait() ([]epoll.Event, error) {
 	moderated := w.cfg.Moderation > 0 && !w.draining
-	if moderated && !w.backlog {
-		w.moderate()
+	if moderated && w.pressed && !w.backlog {
+		w.nap()
 	}
 	w.backlog = false
-	if moderated || w.hasWork() {
-		w.lastWake = w.clock.Now()
+	if w.pressed || w.hasWork() {
 		events, err := w.poll.Poll()
 		if err != nil || len(events) > 0 || w.hasWork() {
+			w.lastWake = w.clock.Now()
 			return events, err
 		}
+		w.pressed = false // nothing came during the nap: the next packet is taken at once
 	}
 	w.asleep.Store(true)
 	if w.hasWork() { // a producer may have looked at asleep just before
 		w.asleep.Store(false)
 		return w.poll.Poll()
 	}
-	timeout := w.nextChores - w.clock.Now()
+	// No timeout, if it can be helped: setting a timer for every sleep, and taking
+	// it back, costs a virtual machine two exits. The chores come by mail.
+	timeout := time.Duration(-1)
 	if w.draining {
-		timeout = min(timeout, int64(drainPoll))
+		timeout = drainPoll
 	}
 	w.c.waits++
-	events, err := w.poll.Wait(time.Duration(max(timeout, 0)))
+	events, err := w.poll.Wait(timeout)
 	w.asleep.Store(false)
 	if moderated {
-		w.lastWake = w.clock.Now()
+		now := w.clock.Now()
+		w.pressed = now-w.lastWake < int64(w.cfg.Moderation)
+		w.lastWake = now
 	}
 	return events, err
 }
 
-// moderate sleeps until Moderation has passed since the last wake-up. What comes
+// nap sleeps until Moderation has passed since the last wake-up. What comes
 // meanwhile is taken together afterwards.
-func (w *worker) moderate() {
+func (w *worker) nap() {
 	rest := w.lastWake + int64(w.cfg.Moderation) - w.clock.Now()
 	if rest <= 0 {
 		return
@@ -383,6 +380,8 @@ func (w *worker) readMail() {
 			}
 		case msgSnapshot:
 			m.reply <- w.snapshot()
+		case msgChores:
+			w.chores()
 		case msgDrain:
 			w.startDrain()
 		}

@@ -10,25 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hdbench/internal/cpu"
+	"hdbench/internal/measure"
 )
 
-// Host is what a host is, as far as numbers measured on it depend on it.
-type Host struct {
-	Name       string `json:"name"`
-	OS         string `json:"os"`
-	Kernel     string `json:"kernel"`
-	Arch       string `json:"arch"`
-	CPUModel   string `json:"cpu_model"`
-	CPUs       string `json:"cpus"` // those this process may use
-	MemBytes   uint64 `json:"mem_bytes"`
-	Congestion string `json:"tcp_congestion_control"` // default of new sockets
-	Virtual    bool   `json:"virtualised"`            // the CPU reports a hypervisor
-	Go         string `json:"go"`
-}
-
 // ThisHost looks at the host it runs on. What cannot be read stays empty.
-func ThisHost() (Host, error) {
-	h := Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+func ThisHost() (measure.Host, error) {
+	h := measure.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
 	var err error
 	if h.Name, err = os.Hostname(); err != nil {
 		return h, fmt.Errorf("host name: %w", err)

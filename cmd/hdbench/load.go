@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hdbench/internal/units"
+	"hdbench/loadgen"
+	"hdbench/results"
+)
+
+func newLoad(s *streams) *cobra.Command {
+	var c loadgen.Config
+	var o loadOutput
+	cmd := &cobra.Command{
+		Use:   "load --relay ADDR",
+		Short: "drive any DERP relay with an open loop of checked packets, print one trial",
+		Long: `Drive any DERP relay and print what was measured.
+
+Every packet has an intended send time from the schedule; lateness is measured
+and latency counts from the intended time. Loss is exact, by sequence number.
+Every receiver is reached through the relay before the load starts.`,
+		Example: "  hdbench load --relay 127.0.0.1:3340 --pairs 10 --payload 1400B --rate 1Gbps --measure 2s",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runLoad(cmd.Context(), s, c, o) },
+	}
+	cmd.Flags().StringVar(&c.Relay, "relay", "", "address of the relay")
+	loadFlags(cmd, &c)
+	cmd.Flags().BoolVar(&c.RTT, "rtt", false, "receivers return every packet, and round trips are timed")
+	o.flags(cmd)
+	cmd.MarkFlagRequired("relay")
+	return cmd
+}
+
+func newCalibrate(s *streams) *cobra.Command {
+	c := loadgen.Config{Direct: true}
+	var o loadOutput
+	cmd := &cobra.Command{
+		Use:   "calibrate",
+		Short: "the same load with no relay between: this client's own limit",
+		Long: `Send the same load from senders to receivers with no relay between.
+
+What it reaches is this client's own limit: a relay cannot be measured beyond.
+Packets are checked as in load. With two CPUs senders and receivers have one
+each; with one they share it, as they do in a sweep on two cores.`,
+		Example: "  hdbench calibrate --measure 2s",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runLoad(cmd.Context(), s, c, o) },
+	}
+	loadFlags(cmd, &c)
+	cmd.Flags().Lookup("rate").DefValue = units.Max.String()
+	c.Rate = units.Max
+	o.flags(cmd)
+	return cmd
+}
+
+// loadOutput is how a load's result is printed.
+type loadOutput struct {
+	format     string
+	awaitStart bool
+}
+
+func (o *loadOutput) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.format, "format", "terminal", "terminal or json")
+	cmd.Flags().BoolVar(&o.awaitStart, "await-start", false, `print {"ready":true} when the peers are registered and wait for the start time (CLOCK_MONOTONIC, ns) on stdin; its end ends the load`)
+}
+
+func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) error {
+	if o.format != "terminal" && o.format != "json" {
+		return badInput(fmt.Errorf("load: format %q: want terminal or json", o.format))
+	}
+	session, err := loadgen.Prepare(ctx, c)
+	switch {
+	case errors.Is(err, loadgen.ErrUnreachable):
+		return coded(exitBadInput, fmt.Errorf("load: %w", err), "is the relay running, and is this its address?")
+	case errors.Is(err, loadgen.ErrNotReached):
+		return failed(fmt.Errorf("load: %w", err))
+	case err != nil:
+		return badInput(fmt.Errorf("load: %w", err))
+	}
+	defer session.Close()
+	start := session.Start()
+	if o.awaitStart {
+		if ctx, start, err = awaitStart(ctx, s); err != nil {
+			return failed(fmt.Errorf("load: %w", err))
+		}
+	}
+	m, err := session.Run(ctx, start)
+	if err != nil {
+		return failed(fmt.Errorf("load: %w", err))
+	}
+	if o.format == "json" {
+		return json.NewEncoder(s.out).Encode(m)
+	}
+	title := session.Config().Describe()
+	if c.Direct {
+		title += ", no relay between"
+	}
+	return results.LoadTable(title, m).Write(s.out, results.Terminal)
+}
+
+// awaitStart says that the load is ready and reads its start time. The context it
+// returns ends with the input: whoever gave the order has gone.
+func awaitStart(ctx context.Context, s *streams) (context.Context, int64, error) {
+	if _, err := fmt.Fprintln(s.out, `{"ready":true}`); err != nil {
+		return ctx, 0, err
+	}
+	in := bufio.NewReader(s.in)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return ctx, 0, fmt.Errorf("no start time on stdin: %w", err)
+	}
+	start, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	if err != nil {
+		return ctx, 0, fmt.Errorf("start time: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		io.Copy(io.Discard, in)
+		cancel(errors.New("stdin has ended: the order is withdrawn"))
+	}()
+	return ctx, start, nil
+}

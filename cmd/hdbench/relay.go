@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"hdbench/internal/fleet"
+	"hdbench/internal/units"
+	"hdbench/relay"
+)
+
+func newRelay(s *streams) *cobra.Command {
+	var c relay.Config
+	var metrics, onFull string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "relay --listen ADDR",
+		Short: "run the relay under test, hd",
+		Long: `Run hd, a DERP relay with pinned workers.
+
+The first line on stdout is one JSON object with the address and the DERP key;
+then it accepts connections. SIGTERM or Ctrl-C drains it: peers are told to
+reconnect, what is queued is sent, exit code 0.
+
+A peer's throughput is bounded by twice --socket-buffer over its round trip
+time. The default suits a local link; peers far away want more, or "system".`,
+		Example: "  hdbench relay --listen 127.0.0.1:3340 --workers 2 --metrics 127.0.0.1:9090",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.OnFull = relay.OnFull(onFull)
+			if verbose {
+				c.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			}
+			return runRelay(cmd.Context(), s, c, metrics)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&c.Listen, "listen", "127.0.0.1:3340", "address to listen on; port 0 picks a free one")
+	transportFlag(f, &c.Transport)
+	f.IntVar(&c.Workers, "workers", 1, "pinned event loops")
+	cpusFlag(f, &c.CPUs, "CPUs of the workers, such as 0-3; default all")
+	f.IntVar(&c.QueuePackets, "queue-packets", relay.DefaultQueuePackets, "a peer's send queue, in packets")
+	bytesFlag(f, &c.QueueBytes, "queue-bytes", relay.DefaultQueueBytes, "a peer's send queue, in bytes")
+	f.StringVar(&onFull, "on-full", string(relay.Pause), fmt.Sprintf("when a send queue is full: one of %v", relay.OnFullPolicies()))
+	f.DurationVar(&c.Moderation, "moderation", 0, "least time between two wake-ups of a worker, as a NIC's rx-usecs; 0 is off")
+	c.SocketBuffer = relay.DefaultSocketBuffer
+	f.Var(value[int]{&c.SocketBuffer, parseSocketBuffer, showSocketBuffer, "BYTES"}, "socket-buffer", "socket buffers of each peer, or system for autotuning")
+	f.StringVar(&c.Congestion, "congestion", "", "TCP congestion control of the peers' sockets; default the system's")
+	f.IntVar(&c.MaxPeers, "max-peers", relay.DefaultMaxPeers, "connections beyond which logins are refused")
+	f.StringVar(&metrics, "metrics", "", "address for Prometheus metrics (/metrics) and counters as JSON (/snapshot); default none")
+	f.BoolVar(&verbose, "verbose", false, "log single connections to stderr")
+	return cmd
+}
+
+func parseSocketBuffer(s string) (int, error) {
+	if s == "system" {
+		return relay.SystemSocketBuffer, nil
+	}
+	b, err := units.ParseBytes(s)
+	return int(b), err
+}
+
+func showSocketBuffer(n int) string {
+	if n == relay.SystemSocketBuffer {
+		return "system"
+	}
+	return units.Bytes(n).String()
+}
+
+func runRelay(ctx context.Context, s *streams, c relay.Config, metrics string) error {
+	if c.Workers == 0 || c.MaxPeers == 0 || c.QueuePackets == 0 || c.QueueBytes == 0 || c.SocketBuffer == 0 {
+		return badInput(errors.New("relay: workers, max-peers, queue-packets, queue-bytes and socket-buffer must be 1 at least"))
+	}
+	r, err := relay.New(c)
+	if err != nil {
+		return badInput(fmt.Errorf("relay: %w", err))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ready := fleet.RelayReady{
+		Addr: r.Addr().String(), Key: r.Key().String(), Transport: string(r.Config().Transport),
+		Workers: r.Config().Workers, CPUs: r.Config().CPUs.String(), PID: os.Getpid(), Version: version(),
+	}
+	if metrics != "" {
+		ln, err := net.Listen("tcp", metrics)
+		if err != nil {
+			return badInput(fmt.Errorf("relay: metrics: %w", err))
+		}
+		ready.Metrics = ln.Addr().String()
+		web := &http.Server{Handler: r.MetricsHandler()}
+		go web.Serve(ln) // until the relay has drained; it ends with the process
+		defer web.Close()
+	}
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(ctx) }()
+	if err := json.NewEncoder(s.out).Encode(ready); err != nil {
+		cancel()
+		<-served
+		return failed(fmt.Errorf("relay: %w", err))
+	}
+	if err := <-served; err != nil {
+		return failed(fmt.Errorf("relay: %w", err))
+	}
+	return nil
+}

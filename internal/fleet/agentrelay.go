@@ -1,0 +1,309 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/measure"
+	"hdbench/internal/probe"
+)
+
+// liveRelay is a relay of an agent's.
+type liveRelay struct {
+	child *child
+	info  RelayInfo
+	// counters reads the relay's own; nil if it has none we can read.
+	counters func(context.Context) (*measure.Counters, error)
+	cleanUp  func() // of its files; never nil
+}
+
+// relayGrace is how long a relay may take to drain when it is stopped.
+const relayGrace = 5 * time.Second
+
+func (a *agent) startRelay(ctx context.Context, s RelaySpec) (RelayInfo, error) {
+	set, err := cpu.ParseList(s.CPUs)
+	if err != nil {
+		return RelayInfo{}, fmt.Errorf("%w: %v", errBadRequest, err)
+	}
+	start := map[RelayKind]func(context.Context, RelaySpec, cpu.Set) (*liveRelay, error){
+		KindHD: a.startHD, KindDerper: a.startDerper, KindExternal: a.startExternal,
+	}[s.Kind]
+	if start == nil {
+		return RelayInfo{}, fmt.Errorf("%w: relay kind %q", errBadRequest, s.Kind)
+	}
+	r, err := start(ctx, s, set)
+	if err != nil {
+		return RelayInfo{}, fmt.Errorf("start relay %s: %w", s.Kind, err)
+	}
+	r.info.ID, r.info.CPUs = a.newID("relay"), set.String()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		go r.child.stop(0)
+		return RelayInfo{}, errClosing
+	}
+	a.relays[r.info.ID] = r
+	return r.info, nil
+}
+
+// RelayReady is the first line a hdbench relay prints: it accepts connections.
+type RelayReady struct {
+	Addr      string `json:"addr"`
+	Key       string `json:"key"`
+	Transport string `json:"transport"`
+	Workers   int    `json:"workers"`
+	CPUs      string `json:"cpus"`
+	Metrics   string `json:"metrics,omitempty"`
+	PID       int    `json:"pid"`
+	Version   string `json:"version"`
+}
+
+func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
+	argv := []string{
+		a.cfg.Binary, "relay", "--listen", net.JoinHostPort(s.Host, "0"), "--transport", s.Transport,
+		"--workers", strconv.Itoa(s.Workers), "--cpus", set.String(), "--metrics", "127.0.0.1:0",
+	}
+	add := func(flag, value string, given bool) {
+		if given {
+			argv = append(argv, flag, value)
+		}
+	}
+	add("--on-full", s.OnFull, s.OnFull != "")
+	add("--moderation", s.Moderation.String(), s.Moderation > 0)
+	add("--queue-packets", strconv.Itoa(s.QueuePackets), s.QueuePackets > 0)
+	add("--queue-bytes", strconv.FormatInt(s.QueueBytes, 10)+"B", s.QueueBytes > 0)
+	add("--socket-buffer", strconv.FormatInt(s.SocketBuffer, 10)+"B", s.SocketBuffer > 0)
+	add("--socket-buffer", "system", s.SocketBuffer < 0)
+	add("--congestion", s.Congestion, s.Congestion != "")
+	c, err := startChild(a.spawn, set, unix.SIGKILL, nil, argv...)
+	if err != nil {
+		return nil, err
+	}
+	line, err := c.line()
+	if err != nil {
+		c.stop(0)
+		return nil, err
+	}
+	var ready RelayReady
+	if err := json.Unmarshal(line, &ready); err != nil {
+		c.stop(0)
+		return nil, fmt.Errorf("its first line is not what a hdbench relay prints: %w", err)
+	}
+	return &liveRelay{
+		child:    c,
+		info:     RelayInfo{Addr: ready.Addr, Version: ready.Version, Command: hide(argv)},
+		counters: func(ctx context.Context) (*measure.Counters, error) { return hdCounters(ctx, ready.Metrics) },
+		cleanUp:  func() {},
+	}, nil
+}
+
+// hide leaves the place of the binary out of a command that is published.
+func hide(argv []string) []string {
+	shown := append([]string(nil), argv...)
+	if i := strings.LastIndexByte(shown[0], '/'); i >= 0 {
+		shown[0] = shown[0][i+1:]
+	}
+	return shown
+}
+
+// freePort finds a port nobody listens on. Somebody else may take it before the
+// relay does; the relay then fails to start, and says so.
+func freePort(host string) (string, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	return port, err
+}
+
+// portTries is how often a relay that cannot choose its port itself is started
+// anew because the port was taken in between.
+const portTries = 3
+
+// startOnPort starts a relay that must be told its port, and waits until it
+// accepts connections. make gives the command and its environment.
+func (a *agent) startOnPort(ctx context.Context, host string, set cpu.Set, make func(port string) (argv, env []string, err error)) (*child, RelayInfo, error) {
+	for try := 1; ; try++ {
+		port, err := freePort(host)
+		if err != nil {
+			return nil, RelayInfo{}, err
+		}
+		argv, env, err := make(port)
+		if err != nil {
+			return nil, RelayInfo{}, err
+		}
+		c, err := startChild(a.spawn, set, unix.SIGKILL, env, argv...)
+		if err != nil {
+			return nil, RelayInfo{}, err
+		}
+		info := RelayInfo{Addr: net.JoinHostPort(host, port), Command: hide(argv), Env: env}
+		err = waitAccepting(ctx, info.Addr, c)
+		if err == nil {
+			return c, info, nil
+		}
+		c.stop(0)
+		if try == portTries || !strings.Contains(err.Error(), "address already in use") {
+			return nil, RelayInfo{}, err
+		}
+	}
+}
+
+// waitAccepting waits until something accepts connections at addr, or the child
+// that should has ended.
+func waitAccepting(ctx context.Context, addr string, c *child) error {
+	for {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			conn.Close()
+			return nil
+		}
+		select {
+		case <-c.ended:
+			return c.failure()
+		case <-ctx.Done():
+			return fmt.Errorf("it does not accept connections at %s: %w; it said: %s", addr, context.Cause(ctx), c.stderr)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
+	version, err := DerperVersion(ctx, s.Path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(a.dir, "derper-*")
+	if err != nil {
+		return nil, err
+	}
+	clean := func() { os.RemoveAll(dir) }
+	// Not -dev: that binds every interface and ignores -a.
+	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
+		return []string{
+			s.Path, "-c", dir + "/derper.key", "-a", net.JoinHostPort(s.Host, port), "-stun=false", "-http-port=-1",
+		}, []string{"GOMAXPROCS=" + strconv.Itoa(s.Workers), "TS_ALLOW_DEBUG_IP=" + s.Host}, nil
+	})
+	if err != nil {
+		clean()
+		return nil, err
+	}
+	info.Version, info.GOMAXPROCS = version, s.Workers
+	return &liveRelay{
+		child: c, info: info, cleanUp: clean,
+		counters: func(ctx context.Context) (*measure.Counters, error) { return derperCounters(ctx, info.Addr) },
+	}, nil
+}
+
+// DerperVersion asks a derper binary what it is. Built from the module proxy it
+// lacks the stamp of a version control system and says ERR-BuildInfo; that is no
+// other build.
+func DerperVersion(ctx context.Context, path string) (string, error) {
+	if path == "" {
+		return "", fmt.Errorf("%w: no derper binary given", errBadRequest)
+	}
+	out, err := exec.CommandContext(ctx, path, "-version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s -version: %w", path, err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSuffix(strings.TrimSpace(line), "-ERR-BuildInfo"), nil
+}
+
+func (a *agent) relayVersion(ctx context.Context, r versionRequest) (versionReply, error) {
+	switch r.Kind {
+	case KindHD:
+		return versionReply{a.cfg.Version}, nil
+	case KindDerper:
+		v, err := DerperVersion(ctx, r.Path)
+		return versionReply{v}, err
+	default:
+		return versionReply{}, fmt.Errorf("%w: the version of a %s relay is not known", errBadRequest, r.Kind)
+	}
+}
+
+func (a *agent) liveRelay(id string) (*liveRelay, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r := a.relays[id]; r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("%w: no relay %q", errBadRequest, id)
+}
+
+// relayWindow reads the relay's CPU clock at two times.
+func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error) {
+	r, err := a.liveRelay(w.ID)
+	if err != nil {
+		return Window{}, err
+	}
+	type reading struct {
+		cpu time.Duration
+		at  int64
+	}
+	read := func(at int64) (reading, error) {
+		select {
+		case <-time.After(time.Duration(at - a.clock.Now())):
+		case <-r.child.ended:
+			return reading{}, fmt.Errorf("the relay ended: %w", r.child.failure())
+		case <-ctx.Done():
+			return reading{}, context.Cause(ctx)
+		}
+		cpu, err := probe.TreeCPUTime(r.child.pid())
+		return reading{cpu, a.clock.Now()}, err
+	}
+	begin, err := read(w.BeginNS)
+	if err != nil {
+		return Window{}, err
+	}
+	end, err := read(w.EndNS)
+	if err != nil {
+		return Window{}, err
+	}
+	return Window{(end.cpu - begin.cpu).Seconds(), time.Duration(end.at - begin.at).Seconds()}, nil
+}
+
+func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply, error) {
+	r, err := a.liveRelay(ref.ID)
+	if err != nil || r.counters == nil {
+		return countersReply{}, err
+	}
+	c, err := r.counters(ctx)
+	return countersReply{c}, err
+}
+
+// errRelayDied means that a relay had ended before it was stopped.
+var errRelayDied = errors.New("the relay ended by itself")
+
+func (a *agent) stopRelay(_ context.Context, ref relayRef) (struct{}, error) {
+	a.mu.Lock()
+	r := a.relays[ref.ID]
+	delete(a.relays, ref.ID)
+	a.mu.Unlock()
+	if r == nil {
+		return struct{}{}, fmt.Errorf("%w: no relay %q", errBadRequest, ref.ID)
+	}
+	defer r.cleanUp()
+	select {
+	case <-r.child.ended:
+		err := fmt.Errorf("%w: %w", errRelayDied, r.child.failure())
+		r.child.stop(0)
+		return struct{}{}, err
+	default:
+		r.child.stop(relayGrace)
+		return struct{}{}, nil
+	}
+}

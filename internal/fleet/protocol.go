@@ -1,0 +1,153 @@
+package fleet
+
+import (
+	"time"
+
+	"hdbench/internal/measure"
+)
+
+// The agents' service. Every agent has endpoints of its own, under its name;
+// discovery is micro's.
+const (
+	serviceName    = "hdbench-agent"
+	serviceVersion = "1.0.0" // of the protocol, semantic
+	subjectLease   = "hdbench.lease"
+)
+
+// The verbs.
+const (
+	verbHost          = "host"
+	verbClock         = "clock"
+	verbRelayStart    = "relay-start"
+	verbRelayWindow   = "relay-window"
+	verbRelayCounters = "relay-counters"
+	verbRelayStop     = "relay-stop"
+	verbRelayVersion  = "relay-version"
+	verbLoadPrepare   = "load-prepare"
+	verbLoadRun       = "load-run"
+	verbLoadCancel    = "load-cancel"
+)
+
+func subject(agent, verb string) string { return "hdbench.agent." + agent + "." + verb }
+
+// How often the controller shows that it lives, and how long an agent goes on
+// without hearing it. Long, because host and controller may share two busy CPUs.
+const (
+	leaseBeat = time.Second
+	leaseTerm = 15 * time.Second
+)
+
+// Error codes of the agents' answers.
+const (
+	codeBadRequest = "bad-request"
+	codeFailed     = "failed"
+)
+
+type hostReply struct {
+	Host    measure.Host `json:"host"`
+	Version string       `json:"version"`
+}
+
+type clockReply struct {
+	MonoNS int64 `json:"mono_ns"`
+}
+
+// RelayKind says how an agent starts a relay and reads its counters.
+type RelayKind string
+
+// The kinds.
+const (
+	KindHD       RelayKind = "hd"
+	KindDerper   RelayKind = "derper"
+	KindExternal RelayKind = "external"
+)
+
+// RelaySpec is a relay to be started.
+type RelaySpec struct {
+	Kind      RelayKind `json:"kind"`
+	Transport string    `json:"transport"`
+	Workers   int       `json:"workers"` // of derper: GOMAXPROCS
+	CPUs      string    `json:"cpus"`    // the process runs on these only
+	Host      string    `json:"host"`    // address to listen on, without port
+
+	OnFull       string        `json:"on_full,omitempty"`
+	Moderation   time.Duration `json:"moderation_ns,omitempty"`
+	QueuePackets int           `json:"queue_packets,omitempty"`
+	QueueBytes   int64         `json:"queue_bytes,omitempty"`
+	SocketBuffer int64         `json:"socket_buffer_bytes,omitempty"`
+	Congestion   string        `json:"congestion,omitempty"`
+
+	Path    string `json:"path,omitempty"`    // derper's binary, on the agent's host
+	Command string `json:"command,omitempty"` // of an external relay, with placeholders
+}
+
+// RelayInfo is a relay that is ready.
+type RelayInfo struct {
+	ID         string   `json:"id"`
+	Addr       string   `json:"addr"`
+	Version    string   `json:"version"`
+	Command    []string `json:"command"`
+	Env        []string `json:"env,omitempty"`
+	CPUs       string   `json:"cpus"`
+	GOMAXPROCS int      `json:"gomaxprocs,omitempty"`
+}
+
+type relayRef struct {
+	ID string `json:"id"`
+}
+
+// windowRequest asks for the CPU time a relay uses between two times of the
+// agent's clock. The answer comes when the second has passed.
+type windowRequest struct {
+	ID      string `json:"id"`
+	BeginNS int64  `json:"begin_mono_ns"`
+	EndNS   int64  `json:"end_mono_ns"`
+}
+
+// Window is what a relay used between two readings.
+type Window struct {
+	CPUSeconds float64 `json:"cpu_seconds"`
+	Seconds    float64 `json:"seconds"`
+}
+
+type countersReply struct {
+	Counters *measure.Counters `json:"counters"`
+}
+
+type versionRequest struct {
+	Kind RelayKind `json:"kind"`
+	Path string    `json:"path"`
+}
+
+type versionReply struct {
+	Version string `json:"version"`
+}
+
+// LoadSpec is a load to be prepared; the fields are loadgen.Config's.
+type LoadSpec struct {
+	Relay      string        `json:"relay,omitempty"` // empty with Direct
+	Direct     bool          `json:"direct,omitempty"`
+	Transport  string        `json:"transport"`
+	Pattern    string        `json:"pattern"`
+	Pairs      int           `json:"pairs"`
+	Payload    int           `json:"payload_bytes"`
+	Rate       string        `json:"rate"`
+	Burst      string        `json:"burst"`
+	Tick       time.Duration `json:"tick_ns"`
+	Warmup     time.Duration `json:"warmup_ns"`
+	Measure    time.Duration `json:"measure_ns"`
+	Drain      time.Duration `json:"drain_ns"`
+	CPUs       string        `json:"cpus"`
+	RTT        bool          `json:"rtt,omitempty"`
+	Congestion string        `json:"congestion,omitempty"`
+	Seed       uint64        `json:"seed"`
+}
+
+type loadRef struct {
+	ID string `json:"id"`
+}
+
+type loadRunRequest struct {
+	ID      string `json:"id"`
+	StartNS int64  `json:"start_mono_ns"` // of the agent's clock
+}

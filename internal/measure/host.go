@@ -1,0 +1,15 @@
+package measure
+
+// Host is what a host is, as far as numbers measured on it depend on it.
+type Host struct {
+	Name       string `json:"name"`
+	OS         string `json:"os"`
+	Kernel     string `json:"kernel"`
+	Arch       string `json:"arch"`
+	CPUModel   string `json:"cpu_model"`
+	CPUs       string `json:"cpus"` // those this process may use
+	MemBytes   uint64 `json:"mem_bytes"`
+	Congestion string `json:"tcp_congestion_control"` // default of new sockets
+	Virtual    bool   `json:"virtualised"`            // the CPU reports a hypervisor
+	Go         string `json:"go"`
+}

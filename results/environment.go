@@ -1,0 +1,35 @@
+package results
+
+import (
+	"time"
+
+	"hdbench/internal/measure"
+)
+
+// Environment is where and with what a sweep was run.
+type Environment struct {
+	Schema   int            `json:"schema"`
+	Hdbench  string         `json:"hdbench"` // version
+	Started  time.Time      `json:"started"`
+	Command  []string       `json:"command"` // as typed
+	Scenario string         `json:"scenario"`
+	Seed     uint64         `json:"seed"`
+	Hosts    []HostEntry    `json:"hosts"`
+	Relays   []RelayVersion `json:"relays"`
+}
+
+// HostEntry is one agent's host and what it is for.
+type HostEntry struct {
+	Agent string       `json:"agent"`
+	Roles []string     `json:"roles"` // relay, client
+	CPUs  string       `json:"cpus"`  // given to the role
+	Data  string       `json:"data_address,omitempty"`
+	Host  measure.Host `json:"host"`
+}
+
+// RelayVersion is a relay and the version it reports.
+type RelayVersion struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	NA      string `json:"na,omitempty"` // why it could not be run
+}

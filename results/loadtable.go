@@ -1,0 +1,48 @@
+package results
+
+import (
+	"fmt"
+	"time"
+
+	"hdbench/internal/measure"
+)
+
+// LoadTable is one run of a load, for the terminal.
+func LoadTable(title string, l *measure.Load) *Table {
+	t := &Table{Title: title, Columns: []Column{{Head: "Quantity", Left: true}, {Head: "Value"}, {Head: "Unit", Left: true}, {Head: "", Left: true}}}
+	add := func(name, value, unit, note string) { t.Rows = append(t.Rows, []string{name, value, unit, note}) }
+	window := time.Duration(l.WindowEndMonoNS - l.WindowBeginMonoNS)
+	if l.Offered.IsMax() {
+		add("offered", "max", "", "as much as the relay takes")
+	} else {
+		add("offered", mbps(float64(l.Offered)), "Mbps", "")
+	}
+	add("sent", mbps(l.SentBps), "Mbps", fmt.Sprintf("%d packets in %v", l.SentPackets, window))
+	if s, ok := l.Shortfall(); ok {
+		add("shortfall", percent(s), "%", fmt.Sprintf("%d packets due and not sent", l.UnsentPackets))
+	}
+	add("delivered", mbps(l.DeliveredBps), "Mbps", fmt.Sprintf("interval CV %s %%", percent(IntervalCV(l.IntervalDeliveredBps))))
+	if loss, ok := l.Loss(); ok {
+		add("loss", percent(loss), "%", fmt.Sprintf("%d of %d packets", l.SentPackets-l.DeliveredPackets, l.SentPackets))
+	}
+	add("faults", fmt.Sprint(l.Duplicate+l.Reordered+l.Corrupt+l.Foreign), "packets",
+		fmt.Sprintf("%d duplicate, %d reordered, %d corrupt, %d foreign", l.Duplicate, l.Reordered, l.Corrupt, l.Foreign))
+	add("undrained", fmt.Sprint(l.Undrained), "flows", fmt.Sprintf("of %d", l.Flows))
+	for _, h := range []struct {
+		name string
+		h    measure.Histogram
+	}{{"latency", l.Latency}, {"round trip", l.RTT}, {"lateness", l.Lateness}, {"pacing", l.Pacing}} {
+		if h.h.Count == 0 {
+			continue
+		}
+		add(h.name, duration(h.h.P50NS, h.h.Count), "p50", fmt.Sprintf("p99 %s, p99.9 %s, max %s, n %d",
+			duration(h.h.P99NS, h.h.Count), duration(h.h.P999NS, h.h.Count), duration(h.h.MaxNS, h.h.Count), h.h.Count))
+	}
+	for _, th := range l.Threads {
+		add("thread CPU "+th.CPU, percent(th.Busy), "% busy", th.Role)
+	}
+	t.Notes = []string{
+		"Latency counts from the intended send time to arrival, lateness to the write (with back-pressure), pacing from a tick to its handling (the client's own lateness).",
+	}
+	return t
+}

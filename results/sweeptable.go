@@ -1,0 +1,106 @@
+package results
+
+import (
+	"fmt"
+	"strings"
+)
+
+// SweepTables are the rate sweeps: one table a configuration, a row each offered
+// rate.
+func SweepTables(points []*PointStats) []*Table {
+	names := namesOf(points)
+	var tables []*Table
+	var t *Table
+	var last Config
+	for i, p := range points {
+		if i == 0 || p.Point.Config != last {
+			last = p.Point.Config
+			t = &Table{
+				Title: names[last] + " · " + last.Load.String(),
+				Columns: []Column{
+					{Head: "Offered\nMbps"}, {Head: "Sent\nMbps"}, {Head: "Short-\nfall %"},
+					{Head: "Deliv-\nered"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
+					{Head: "run\nCV %"}, {Head: "intv\nCV %"},
+					{Head: "p50"}, {Head: latencyHead(last.Load) + "\np99"}, {Head: "p99.9"},
+					{Head: "CPU\n%"}, {Head: "CPU-s\n/Gbit"}, {Head: "n", Left: true}, {Head: "", Left: true},
+				},
+			}
+			tables = append(tables, t)
+		}
+		t.Rows = append(t.Rows, sweepRow(p))
+		if p.NA != "" {
+			t.addNote("n/a: " + p.NA)
+		}
+		if p.DeliveredBps.N == 1 {
+			t.addNote("interval and run CV n/a: they need two runs at least")
+		}
+	}
+	return tables
+}
+
+func latencyHead(s Shape) string {
+	if s.RTT {
+		return "RTT"
+	}
+	return "latency"
+}
+
+func sweepRow(p *PointStats) []string {
+	lat := p.Latency
+	if p.Point.Load.RTT {
+		lat = p.RTT
+	}
+	offered := mbps(float64(p.Point.Offered))
+	if p.Point.Offered.IsMax() {
+		offered = "max"
+	}
+	return []string{
+		offered, mbps(p.SentBps.Mean), percent(p.Shortfall),
+		mbps(p.DeliveredBps.Mean), plusMinus(p.DeliveredBps.Half / 1e6), percent(p.Loss),
+		percent(p.DeliveredBps.CV), percent(p.IntervalCV),
+		duration(lat.P50NS, lat.Count), duration(lat.P99NS, lat.Count), duration(lat.P999NS, lat.Count),
+		percent(p.RelayCPU.Mean), number(p.CPUPerGbit.Mean), runs(p), p.Marks,
+	}
+}
+
+// runs says how many runs a row is made of: valid ones, of how many if not all
+// are.
+func runs(p *PointStats) string {
+	if p.Valid == p.Runs {
+		return fmt.Sprint(p.Valid)
+	}
+	return fmt.Sprintf("%d/%d", p.Valid, p.Runs)
+}
+
+func (t *Table) addNote(n string) {
+	for _, have := range t.Notes {
+		if have == n {
+			return
+		}
+	}
+	t.Notes = append(t.Notes, n)
+}
+
+func namesOf(points []*PointStats) map[Config]string {
+	var cs []Config
+	for _, p := range points {
+		cs = append(cs, p.Point.Config)
+	}
+	return Names(cs)
+}
+
+// SweepLegend explains the columns of the rate sweeps.
+func SweepLegend() []string {
+	legend := []string{
+		"Offered is what the schedule asks for, sent what left the senders' sockets and delivered what reached the receivers inside the measuring window: payload bits, all flows together.",
+		"Shortfall = 1 − sent/offered, held back by back-pressure. Loss = packets sent inside the window that never arrived, by sequence number.",
+		"run CV is over the runs of a point, intv CV over the 100 ms intervals of a run (median of the runs). Latency counts from the intended send time.",
+		"CPU is the relay process, 100 % = one CPU. CPU-s/Gbit is per delivered Gbit.",
+		"n is the valid runs, of how many if not all are. A row without a valid run shows what was seen and counts for nothing.",
+	}
+	var ms []string
+	for _, c := range codes {
+		ms = append(ms, c.mark+" "+string(c.code))
+	}
+	return append(legend, "Marks: "+strings.Join(ms, ", ")+".")
+}

@@ -1,0 +1,163 @@
+package results
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// Format is how a table or a report is written.
+type Format string
+
+// The formats.
+const (
+	Terminal Format = "terminal"
+	Markdown Format = "markdown"
+)
+
+// Table is rows of text under headings, with what a reader must know to read
+// them. It does not know how it will be written.
+type Table struct {
+	Title   string
+	Columns []Column
+	Rows    [][]string
+	Notes   []string
+}
+
+// Column is one heading. In a terminal the heading may take several lines.
+type Column struct {
+	Head string // lines separated by \n
+	Left bool   // text; numbers stand to the right
+}
+
+// Write writes the table.
+func (t *Table) Write(w io.Writer, f Format) error {
+	if f == Markdown {
+		return t.writeMarkdown(w)
+	}
+	return t.writeTerminal(w)
+}
+
+func (t *Table) writeTerminal(w io.Writer) error {
+	if t.Title != "" {
+		fmt.Fprintln(w, t.Title)
+	}
+	head := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		head[i] = c.Head
+	}
+	tb := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.BorderNone,
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines:      tw.Lines{ShowHeaderLine: tw.On},
+			},
+		})),
+		tablewriter.WithPadding(tw.Padding{Right: " ", Overwrite: true}),
+		t.config())
+	tb.Header(head)
+	if err := t.fill(tb, t.Rows); err != nil {
+		return err
+	}
+	for _, n := range t.Notes {
+		for i, line := range wrap(n, 98) {
+			indent := "  "
+			if i == 0 {
+				indent = ""
+			}
+			fmt.Fprintln(w, indent+line)
+		}
+	}
+	return nil
+}
+
+func (t *Table) writeMarkdown(w io.Writer) error {
+	if t.Title != "" {
+		fmt.Fprintf(w, "**%s**\n\n", escape(t.Title))
+	}
+	head := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		head[i] = escape(strings.ReplaceAll(c.Head, "\n", " "))
+	}
+	rows := make([][]string, len(t.Rows))
+	for i, r := range t.Rows {
+		rows[i] = make([]string, len(r))
+		for j, cell := range r {
+			rows[i][j] = escape(cell)
+		}
+	}
+	tb := tablewriter.NewTable(w, tablewriter.WithRenderer(renderer.NewMarkdown()), t.config())
+	tb.Header(head)
+	if err := t.fill(tb, rows); err != nil {
+		return err
+	}
+	if len(t.Notes) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, n := range t.Notes {
+		fmt.Fprintf(w, "- %s\n", escape(n))
+	}
+	return nil
+}
+
+// config sets the alignment and turns everything off that would change a cell's
+// text.
+func (t *Table) config() tablewriter.Option {
+	align := make(tw.Alignment, len(t.Columns))
+	for i, c := range t.Columns {
+		align[i] = tw.AlignRight
+		if c.Left {
+			align[i] = tw.AlignLeft
+		}
+	}
+	return func(tb *tablewriter.Table) {
+		for _, o := range []tablewriter.Option{
+			tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithHeaderAutoWrap(tw.WrapNone),
+			tablewriter.WithRowAutoWrap(tw.WrapNone),
+			tablewriter.WithAlignment(align),
+		} {
+			o(tb)
+		}
+	}
+}
+
+func (t *Table) fill(tb *tablewriter.Table, rows [][]string) error {
+	for _, r := range rows {
+		if err := tb.Append(r); err != nil {
+			return fmt.Errorf("table %q: %w", t.Title, err)
+		}
+	}
+	if err := tb.Render(); err != nil {
+		return fmt.Errorf("table %q: %w", t.Title, err)
+	}
+	return nil
+}
+
+// escape makes text safe inside a Markdown table; tablewriter does not.
+func escape(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s)
+}
+
+// wrap breaks text into lines of at most n characters, at spaces.
+func wrap(s string, n int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) > n:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}

@@ -1,0 +1,140 @@
+package results
+
+import (
+	"fmt"
+	"time"
+
+	"hdbench/internal/cpu"
+)
+
+// Code says in one word why a trial cannot be trusted.
+type Code string
+
+// The codes. A trial with any of them is kept and shown, but makes no ceiling.
+const (
+	ClientLimited  Code = "client-limited"
+	PacingLate     Code = "pacing-late"
+	Corrupt        Code = "corrupt"
+	Accounting     Code = "accounting"
+	Oversubscribed Code = "oversubscribed"
+	Undrained      Code = "undrained"
+	ClockSkew      Code = "clock-skew"
+)
+
+// codeInfo is a code's mark in tables and what it means.
+type codeInfo struct {
+	code    Code
+	mark    string
+	meaning string
+}
+
+var codes = []codeInfo{
+	{ClientLimited, "c", "the client was at its own limit: a thread over 90 % busy, or more offered than it can send without a relay"},
+	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks came later than the bound"},
+	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run"},
+	{Accounting, "a", "the relay's counts and the client's do not agree"},
+	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU"},
+	{Undrained, "u", "something was still under way when the drain ended: loss is not exact"},
+	{ClockSkew, "k", "packets arrived before they were sent: the clocks do not agree"},
+}
+
+// Finding is one reason not to trust a trial, with its evidence.
+type Finding struct {
+	Code   Code   `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// Bounds of the validity rules.
+const (
+	// MaxBusy is how much of the window a client thread may be on a CPU.
+	MaxBusy = 0.90
+	// MaxPacingLate is how late the 99th percentile of pacing ticks may be; ten
+	// ticks, if those are longer.
+	MaxPacingLate = time.Millisecond
+)
+
+// Judge finds what is wrong with a trial's numbers, from the record alone.
+func Judge(t *Trial) []Finding {
+	if !t.OK() {
+		return nil
+	}
+	var fs []Finding
+	add := func(c Code, format string, args ...any) {
+		fs = append(fs, Finding{c, fmt.Sprintf(format, args...)})
+	}
+	l := t.Load
+	if t.Kind != KindCalibration { // which is there to find the client's limit
+		if busy := l.Busiest(); busy > MaxBusy {
+			add(ClientLimited, "a client thread was %.0f %% busy (bound %.0f %%)", 100*busy, 100*MaxBusy)
+		} else if t.ClientLimitBps > 0 && !t.Point.Offered.IsMax() && float64(t.Point.Offered) > t.ClientLimitBps {
+			add(ClientLimited, "%v offered, the client alone reaches %.0f Mbps", t.Point.Offered, t.ClientLimitBps/1e6)
+		}
+	}
+	bound := max(MaxPacingLate, 10*time.Duration(t.Point.Load.TickNS))
+	if late := time.Duration(l.Pacing.P99NS); late > bound {
+		add(PacingLate, "99th percentile of the ticks' lateness %v (bound %v)", late.Round(time.Microsecond), bound)
+	}
+	if l.Corrupt+l.Duplicate+l.Reordered+l.Foreign > 0 {
+		add(Corrupt, "%d corrupt, %d duplicate, %d reordered, %d foreign packets", l.Corrupt, l.Duplicate, l.Reordered, l.Foreign)
+	}
+	if l.Undrained > 0 {
+		add(Undrained, "%d of %d flows", l.Undrained, l.Flows)
+	}
+	if l.Skewed > 0 {
+		add(ClockSkew, "%d packets", l.Skewed)
+	}
+	fs = append(fs, judgeAccounting(t)...)
+	return append(fs, judgeCPUs(t)...)
+}
+
+// judgeAccounting holds the relay's counts against the client's. At rest every
+// packet the client has sent was received, every one it has received was
+// forwarded, and the rest was dropped for a reason.
+func judgeAccounting(t *Trial) []Finding {
+	if t.Relay == nil || t.Relay.Counters == nil {
+		return nil
+	}
+	c, l := t.Relay.Counters, t.Load
+	dropped := c.DroppedTotal()
+	var wrong string
+	switch {
+	case c.Received != l.FramesSent:
+		wrong = fmt.Sprintf("the client sent %d packets, the relay received %d", l.FramesSent, c.Received)
+	case c.Forward != l.FramesReceived:
+		wrong = fmt.Sprintf("the relay forwarded %d packets, the client received %d", c.Forward, l.FramesReceived)
+	case c.Forward+dropped+uint64(c.Queued) != c.Received:
+		wrong = fmt.Sprintf("the relay received %d, forwarded %d, dropped %d, holds %d", c.Received, c.Forward, dropped, c.Queued)
+	default:
+		return nil
+	}
+	return []Finding{{Accounting, wrong}}
+}
+
+func judgeCPUs(t *Trial) []Finding {
+	relay, err := cpu.Parse(t.RelayCPUs)
+	if err != nil || t.Relay == nil || relay.IsEmpty() {
+		return nil
+	}
+	if n := t.Point.Workers; n > relay.Size() {
+		return []Finding{{Oversubscribed, fmt.Sprintf("%d workers on %d CPUs (%s)", n, relay.Size(), relay)}}
+	}
+	client, err := cpu.Parse(t.ClientCPUs)
+	if err != nil || t.RelayHost != t.ClientHost {
+		return nil
+	}
+	if both := relay.Intersection(client); !both.IsEmpty() {
+		return []Finding{{Oversubscribed, fmt.Sprintf("relay and client share CPU %s", both)}}
+	}
+	return nil
+}
+
+// marks are the table marks of a set of codes, in the order of the codes.
+func marks(seen map[Code]bool) string {
+	m := ""
+	for _, c := range codes {
+		if seen[c.code] {
+			m += c.mark
+		}
+	}
+	return m
+}

@@ -1,0 +1,123 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/fleet"
+	"hdbench/internal/transport"
+	"hdbench/results"
+)
+
+// relayVersion is a relay a scenario wants.
+type relayVersion struct{ relay, version string }
+
+func (v relayVersion) String() string {
+	if v.version == "" {
+		return v.relay
+	}
+	return v.relay + " " + v.version
+}
+
+// availability is where a relay is and what it says of itself, or why it cannot
+// be run here.
+type availability struct {
+	path    string
+	version string
+	na      string
+}
+
+// findRelays looks for every relay of the scenario.
+func (s *sweep) findRelays(ctx context.Context) error {
+	s.versions = map[relayVersion]availability{}
+	for _, r := range s.sc.Relays {
+		v := relayVersion{r.Relay, r.Version}
+		if _, seen := s.versions[v]; seen {
+			continue
+		}
+		switch r.Relay {
+		case results.RelayHD:
+			s.versions[v] = availability{version: s.relayHost.Version()}
+		case results.RelayDerper:
+			a, err := s.findDerper(ctx, r.Version)
+			if err != nil {
+				return err
+			}
+			s.versions[v] = a
+		default:
+			s.versions[v] = availability{version: r.Command}
+		}
+	}
+	return nil
+}
+
+// findDerper looks for the baseline's binary: the one given, or the one that
+// "make baseline" has built beside hdbench, or one on the PATH.
+func (s *sweep) findDerper(ctx context.Context, version string) (availability, error) {
+	if s.Derper != "" {
+		v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, s.Derper)
+		if err != nil {
+			return availability{}, badInput(fmt.Errorf("--derper %s: %w", s.Derper, err))
+		}
+		return availability{path: s.Derper, version: v}, nil
+	}
+	for _, path := range derperCandidates(s.Binary, version) {
+		if v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, path); err == nil && v == version {
+			return availability{path: path, version: v}, nil
+		}
+	}
+	return availability{na: fmt.Sprintf("no derper %s found; build it with: make baseline DERPER=%s, or name one with --derper", version, version)}, nil
+}
+
+// derperCandidates are the places where a derper of that version may be.
+func derperCandidates(binary, version string) []string {
+	name := "derper-" + version
+	var found []string
+	beside := filepath.Join(filepath.Dir(binary), name)
+	if _, err := os.Stat(beside); err == nil {
+		found = append(found, beside)
+	}
+	for _, n := range []string{name, "derper"} {
+		if p, err := exec.LookPath(n); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// FindDerper is the derper of that version which a sweep on this host would use,
+// for the hdbench at binary.
+func FindDerper(ctx context.Context, binary, version string) (path, reported string, err error) {
+	for _, path := range derperCandidates(binary, version) {
+		if v, err := fleet.DerperVersion(ctx, path); err == nil && v == version {
+			return path, v, nil
+		}
+	}
+	return "", "", fmt.Errorf("no derper %s", version)
+}
+
+// why says why a configuration cannot be measured here; empty if it can.
+func (s *sweep) why(c results.Config) string {
+	if a := s.versions[relayVersion{c.Relay, c.Version}]; a.na != "" {
+		return a.na
+	}
+	if _, err := transport.ParseKind(c.Transport); err != nil {
+		return err.Error()
+	}
+	if c.Relay == results.RelayDerper && c.Transport == "ktls" {
+		return "derper has no kernel TLS"
+	}
+	return ""
+}
+
+func parseAvailable(list string) (cpu.Set, error) {
+	set, err := cpu.Parse(list)
+	if err != nil {
+		return set, fmt.Errorf("CPUs the relay's host reports: %w", err)
+	}
+	return set, nil
+}

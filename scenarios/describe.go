@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/fleet"
+	"hdbench/internal/probe"
+	"hdbench/results"
+)
+
+// List is a table of the embedded scenarios.
+func List() (*results.Table, error) {
+	t := &results.Table{Columns: []results.Column{{Head: "Scenario", Left: true}, {Head: "What it is for", Left: true}}}
+	for _, name := range Names() {
+		s, err := Load(name)
+		if err != nil {
+			return nil, err
+		}
+		for i, line := range breakLines(s.About, 66) {
+			if i > 0 {
+				name = ""
+			}
+			t.Rows = append(t.Rows, []string{name, line})
+		}
+	}
+	return t, nil
+}
+
+func breakLines(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, w := range strings.Fields(s) {
+		if line != "" && len(line)+1+len(w) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + w)
+	}
+	return append(lines, line)
+}
+
+// PlaceholderHelp explains the placeholders of an external relay's command.
+func PlaceholderHelp() string {
+	var b strings.Builder
+	for _, p := range fleet.Placeholders() {
+		fmt.Fprintf(&b, "  %-10s %s\n", p.Name, p.Meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// AddExternal adds a relay given as NAME=COMMAND.
+func (s *Scenario) AddExternal(arg string) error {
+	name, cmd, ok := strings.Cut(arg, "=")
+	if !ok {
+		return fmt.Errorf("%q: want NAME=COMMAND", arg)
+	}
+	if _, err := parseName(name); err != nil {
+		return err
+	}
+	if name == results.RelayHD || name == results.RelayDerper || name == results.RelayNone {
+		return fmt.Errorf("the name %q is taken; choose another", name)
+	}
+	for _, r := range s.Relays {
+		if r.Relay == name {
+			return fmt.Errorf("there are two relays named %q", name)
+		}
+	}
+	if err := fleet.CheckCommand(cmd); err != nil {
+		return err
+	}
+	s.Relays = append(s.Relays, RelayAxes{Relay: name, Command: cmd, Transport: []string{"tcp"}})
+	return nil
+}
+
+// Plan is what a sweep of the scenario on this host would run, for a dry run.
+func (s *Scenario) Plan() (*results.Table, error) {
+	r := s.Resolved
+	avail, err := cpu.Available()
+	if err != nil {
+		return nil, err
+	}
+	split, err := fitCPUs(s.CPUs, probe.Siblings(avail))
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = &Resolved{Configurations: s.configurations(func(relay string) []int { return autoWorkers(relay, split.Relay.Size()) })}
+		for i := range r.Configurations {
+			r.Configurations[i].Rates = s.Load.Rate
+		}
+	}
+	var cs []results.Config
+	for _, c := range r.Configurations {
+		cs = append(cs, c.Config)
+	}
+	names := results.Names(cs)
+	t := &results.Table{
+		Title: fmt.Sprintf("%s: relay on CPUs %s, client on CPUs %s", s.Name, split.Relay, split.Client),
+		Columns: []results.Column{
+			{Head: "Configuration", Left: true}, {Head: "Load", Left: true}, {Head: "Offered rates", Left: true}, {Head: "Trials"},
+		},
+	}
+	trials, probes := 0, 0
+	for _, c := range r.Configurations {
+		var rates []string
+		n := 0
+		for _, rate := range c.Rates {
+			rates = append(rates, rate.String())
+			n++
+			if rate.Auto {
+				n += autoRates - 1
+			}
+		}
+		if s.Resolved == nil && s.Load.needsProbe() {
+			probes++
+		}
+		trials += n * s.Runs
+		t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), strings.Join(rates, " "), fmt.Sprint(n * s.Runs)})
+	}
+	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime
+	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
+	if probes > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a short probe of each configuration; auto is counted as %d rates.", autoRates))
+	}
+	return t, nil
+}
+
+// Estimates for a plan.
+const (
+	autoRates = 7 // about what a ladder has
+	probeTime = 9 * time.Second
+)

@@ -1,0 +1,130 @@
+package scenarios
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"hdbench/internal/units"
+	"hdbench/results"
+)
+
+// chooseRates gives every configuration its offered rates. Where the scenario
+// leaves them open, a short probe finds what each configuration carries.
+func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
+	knees := map[results.Config]Knee{}
+	if s.sc.Load.needsProbe() {
+		var err error
+		if knees, err = s.probeAll(ctx, cs); err != nil {
+			return err
+		}
+	}
+	byShape := map[results.Shape][]Knee{}
+	for _, c := range cs { // in the scenario's order
+		if k, ok := knees[c.Config]; ok {
+			byShape[c.Load] = append(byShape[c.Load], k)
+		}
+	}
+	for i := range cs {
+		c := &cs[i]
+		for _, r := range s.sc.Load.Rate {
+			switch {
+			case r.Auto:
+				c.add(ladder(byShape[c.Load])...)
+			case r.Percent > 0:
+				if k, ok := knees[c.Config]; ok {
+					c.add(share(k, r.Percent))
+				}
+			default:
+				c.add(r.Fixed)
+			}
+		}
+		if len(c.Rates) == 0 { // it cannot be measured: one row says why
+			c.add(units.Gbps)
+		}
+		slices.SortFunc(c.Rates, func(a, b Rate) int { return cmp.Compare(a.Fixed, b.Fixed) })
+	}
+	return nil
+}
+
+func (c *Configuration) add(rates ...units.Rate) {
+	for _, r := range rates {
+		if !slices.Contains(c.Rates, Rate{Fixed: r}) {
+			c.Rates = append(c.Rates, Rate{Fixed: r})
+		}
+	}
+}
+
+// probeAll finds every configuration's knee.
+func (s *sweep) probeAll(ctx context.Context, cs []Configuration) (map[results.Config]Knee, error) {
+	var todo []results.Config
+	for _, c := range cs {
+		if s.why(c.Config) == "" {
+			todo = append(todo, c.Config)
+		}
+	}
+	knees := map[results.Config]Knee{}
+	names := results.Names(todo)
+	s.Progress.Begin("probe for the offered rates", len(todo))
+	defer s.Progress.End()
+	for _, c := range todo {
+		s.Progress.Step(names[c] + ", burst " + c.Load.Burst)
+		k, err := s.probe(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if k.Bps == 0 {
+			s.Progress.Done("nothing could be measured")
+			continue
+		}
+		knees[c] = k
+		text := fmt.Sprintf("carries about %.0f Mbps", k.Bps/1e6)
+		if k.ClientLimited {
+			text += " at least (then the client is at its limit)"
+		}
+		s.Progress.Done(text)
+	}
+	return knees, nil
+}
+
+// probe takes short looks at one configuration at rising rates. All go through
+// one relay process; it is not used for anything after. Every look is recorded.
+func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
+	r, err := s.startRelay(ctx, c)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Knee{}, ctx.Err()
+		}
+		// The trials will say so, each for itself.
+		return Knee{}, nil
+	}
+	defer stopRelay(ctx, r)
+	k := newKneeFinder()
+	for run := 1; !k.done; run++ {
+		p := results.Point{Config: c, Offered: k.next}
+		t := s.newTrial(results.KindProbe, p)
+		t.ID, t.Run = results.TrialID(results.KindProbe, p, run), run
+		began := time.Now()
+		err := s.measure(ctx, t, r, probeWindows)
+		if ctx.Err() != nil {
+			return Knee{}, ctx.Err()
+		}
+		if t.Relay != nil {
+			// The relay has served other looks before: its counters are not this one's.
+			t.Relay.Counters = nil
+		}
+		s.finish(t, began, err)
+		if err := s.store.Append(t); err != nil {
+			return Knee{}, err
+		}
+		if !t.OK() {
+			k.failed()
+			continue
+		}
+		limited := slices.ContainsFunc(t.Validity, func(f results.Finding) bool { return f.Code == results.ClientLimited })
+		k.saw(t.Load.DeliveredBps, limited)
+	}
+	return k.knee, nil
+}

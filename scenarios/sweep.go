@@ -1,0 +1,295 @@
+package scenarios
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"hdbench/internal/fleet"
+	"hdbench/internal/probe"
+	"hdbench/results"
+)
+
+// Sweep is a sweep to be run.
+type Sweep struct {
+	Scenario *Scenario // nil with Resume: the folder's
+	Out      string    // folder to create
+	Resume   string    // folder to continue, instead
+	Derper   string    // path of the baseline's binary; empty: looked for
+
+	Binary  string   // hdbench, for agents and their children
+	Version string   // of it
+	Command []string // as typed, for the record
+
+	Progress Progress
+	Stderr   io.Writer
+}
+
+// ErrBadInput is wrapped by what is the user's to mend.
+var ErrBadInput = errors.New("bad input")
+
+// badInput marks an error without changing its text.
+func badInput(err error) error { return &inputError{err} }
+
+type inputError struct{ error }
+
+func (e *inputError) Is(target error) bool { return target == ErrBadInput }
+func (e *inputError) Unwrap() error        { return e.error }
+
+// Run runs the sweep and returns its folder. When ctx is cancelled the folder is
+// left as it is: Resume continues it.
+func (o Sweep) Run(ctx context.Context) (dir string, err error) {
+	s := &sweep{Sweep: o}
+	if err := s.open(); err != nil {
+		return s.dir, badInput(err)
+	}
+	f, err := fleet.Start(ctx, fleet.Options{Agents: []string{agentRelay, agentClient}, Binary: o.Binary, Stderr: o.Stderr})
+	if err != nil {
+		return s.dir, fmt.Errorf("boot: %w", err)
+	}
+	defer f.Close()
+	s.fleet, s.relayHost, s.clientHost = f, f.Host(agentRelay), f.Host(agentClient)
+	s.dataAddr = "127.0.0.1"
+	if err := s.prepare(ctx); err != nil {
+		return s.dir, err
+	}
+	defer s.store.Close()
+	if err := s.resolve(ctx); err != nil {
+		return s.dir, err
+	}
+	return s.dir, s.measureAll(ctx)
+}
+
+// The agents of a sweep on one machine: one for each side.
+const (
+	agentRelay  = "relay"
+	agentClient = "client"
+)
+
+// sweep is a Sweep under way.
+type sweep struct {
+	Sweep
+	dir   string
+	sc    *Scenario
+	store *results.Store
+	done  map[string]*results.Trial // records that are there already, by ID
+
+	fleet      *fleet.Fleet
+	relayHost  *fleet.Host
+	clientHost *fleet.Host
+	dataAddr   string // where the relay listens for traffic
+	split      Split
+	seed       uint64
+	versions   map[relayVersion]availability
+	limits     map[results.Shape]float64 // the client's own, bits per second
+}
+
+// open reads what there is before anything is started.
+func (s *sweep) open() error {
+	s.done = map[string]*results.Trial{}
+	if s.Resume == "" {
+		s.sc, s.dir = s.Scenario, s.Out
+		entries, err := os.ReadDir(s.dir)
+		if err == nil && len(entries) > 0 {
+			return fmt.Errorf("%s: the folder is not empty; choose another with --out, or continue its sweep with --resume %s", s.dir, s.dir)
+		}
+		return nil
+	}
+	s.dir = s.Resume
+	set, err := results.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	there, err := Parse(filepath.Join(s.dir, results.FileScenario), set.Scenario)
+	if err != nil {
+		return err
+	}
+	if s.Scenario != nil {
+		if err := sameScenario(there, s.Scenario, s.dir); err != nil {
+			return err
+		}
+	}
+	s.sc, s.seed = there, set.Environment.Seed
+	for _, t := range set.Trials {
+		if t.OK() || t.NA != "" { // a failed trial gets another chance
+			s.done[t.ID] = t
+		}
+	}
+	return nil
+}
+
+// sameScenario reports an error unless both are one scenario, apart from what a
+// sweep has filled in.
+func sameScenario(there, given *Scenario, dir string) error {
+	a, b := *there, *given
+	a.Resolved, b.Resolved = nil, nil
+	textA, err := a.Marshal()
+	if err != nil {
+		return err
+	}
+	textB, err := b.Marshal()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(textA, textB) {
+		return fmt.Errorf("%s holds a sweep of scenario %s, which is not the one given (%s); resume it without naming a scenario, or start a new one with --out", dir, there.Name, given.Name)
+	}
+	return nil
+}
+
+// prepare makes the folder, or opens it to be continued.
+func (s *sweep) prepare(ctx context.Context) error {
+	want := s.sc.CPUs
+	if s.sc.Resolved != nil {
+		want = s.sc.Resolved.CPUs
+	}
+	avail, err := parseAvailable(s.relayHost.Info().CPUs)
+	if err != nil {
+		return err
+	}
+	if s.split, err = fitCPUs(want, probe.Siblings(avail)); err != nil {
+		return badInput(err)
+	}
+	if err := s.findRelays(ctx); err != nil {
+		return err
+	}
+	if s.Resume != "" {
+		s.store, err = results.Append(s.dir)
+		if err != nil {
+			return badInput(err)
+		}
+		return nil
+	}
+	switch {
+	case s.sc.Resolved != nil:
+		s.seed = s.sc.Resolved.Seed
+	case s.sc.Seed != 0:
+		s.seed = s.sc.Seed
+	default:
+		var b [8]byte
+		rand.Read(b[:]) // crypto/rand does not fail
+		s.seed = binary.LittleEndian.Uint64(b[:])>>16 | 1
+	}
+	text, err := s.sc.Marshal()
+	if err != nil {
+		return err
+	}
+	s.store, err = results.Create(s.dir, s.environment(), text)
+	if err != nil {
+		return badInput(err)
+	}
+	return nil
+}
+
+func (s *sweep) environment() results.Environment {
+	env := results.Environment{
+		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
+		Hosts: []results.HostEntry{
+			{Agent: agentRelay, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
+			{Agent: agentClient, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
+		},
+	}
+	for v, a := range s.versions {
+		env.Relays = append(env.Relays, results.RelayVersion{Name: v.String(), Version: a.version, NA: a.na})
+	}
+	slices.SortFunc(env.Relays, func(a, b results.RelayVersion) int { return cmp.Compare(a.Name, b.Name) })
+	return env
+}
+
+// resolve fills in what the scenario leaves open, by probing where rates are to
+// be found, and writes it down. The client is calibrated first.
+func (s *sweep) resolve(ctx context.Context) error {
+	r := s.sc.Resolved
+	if r == nil {
+		r = &Resolved{
+			Seed: s.seed, CPUs: CPUs{s.split.Relay.String(), s.split.Client.String()},
+			Configurations: s.sc.configurations(func(relay string) []int { return autoWorkers(relay, s.split.Relay.Size()) }),
+		}
+	}
+	if err := s.calibrate(ctx, r.Configurations); err != nil {
+		return err
+	}
+	if s.sc.Resolved == nil {
+		if err := s.chooseRates(ctx, r.Configurations); err != nil {
+			return err
+		}
+	}
+	if err := r.checkSize(s.sc.Runs); err != nil {
+		return badInput(err)
+	}
+	s.sc.Resolved = r
+	text, err := s.sc.Marshal()
+	if err != nil {
+		return err
+	}
+	return results.WriteFile(filepath.Join(s.dir, results.FileScenario), text)
+}
+
+// measureAll makes the trials that are not there yet.
+func (s *sweep) measureAll(ctx context.Context) error {
+	var todo []Planned
+	for _, p := range s.sc.Resolved.trials(s.sc.Runs) {
+		if s.done[p.ID] == nil {
+			todo = append(todo, p)
+		}
+	}
+	s.Progress.Begin("trials", len(todo))
+	defer s.Progress.End()
+	names := s.names()
+	for _, p := range todo {
+		s.Progress.Step(fmt.Sprintf("%s, %v, run %d", names[p.Point.Config], p.Point.Offered, p.Run))
+		t := s.trial(ctx, p)
+		if err := ctx.Err(); err != nil {
+			return err // half a trial is no trial
+		}
+		if err := s.store.Append(t); err != nil {
+			return err
+		}
+		s.Progress.Done(outcome(t))
+	}
+	return nil
+}
+
+// names are the configurations' names, with the load where there are several.
+func (s *sweep) names() map[results.Config]string {
+	var cs []results.Config
+	shapes := map[results.Shape]bool{}
+	for _, c := range s.sc.Resolved.Configurations {
+		cs = append(cs, c.Config)
+		shapes[c.Load] = true
+	}
+	names := results.Names(cs)
+	if len(shapes) > 1 {
+		for c := range names {
+			names[c] += ", " + c.Load.String()
+		}
+	}
+	return names
+}
+
+// outcome is a trial in a few words.
+func outcome(t *results.Trial) string {
+	switch {
+	case t.NA != "":
+		return "n/a: " + t.NA
+	case !t.OK():
+		return "failed: " + t.Error
+	}
+	text := fmt.Sprintf("delivered %.0f Mbps", t.Load.DeliveredBps/1e6)
+	if loss, ok := t.Load.Loss(); ok {
+		text += fmt.Sprintf(", loss %.2f %%", 100*loss)
+	}
+	for _, f := range t.Validity {
+		text += ", " + string(f.Code)
+	}
+	return text
+}

@@ -1,0 +1,208 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hdbench/internal/fleet"
+	"hdbench/internal/measure"
+	"hdbench/internal/units"
+	"hdbench/results"
+)
+
+// windows are the times of one measurement.
+type windows struct{ warmup, measure, drain time.Duration }
+
+const (
+	// startAhead is how far ahead a load's start is set, for every host to hear
+	// of it.
+	startAhead = 100 * time.Millisecond
+	// slack is how much longer than its windows a load may take before it is
+	// given up.
+	slack = 30 * time.Second
+)
+
+// trial measures one planned point. It always returns a record.
+func (s *sweep) trial(ctx context.Context, p Planned) *results.Trial {
+	t := s.newTrial(results.KindTrial, p.Point)
+	t.ID, t.Run, t.Order = p.ID, p.Run, p.Order
+	if t.NA = s.why(p.Point.Config); t.NA != "" {
+		return t
+	}
+	began := time.Now()
+	r, err := s.startRelay(ctx, p.Point.Config)
+	if err == nil {
+		err = s.measure(ctx, t, r, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
+		err = errors.Join(err, stopRelay(ctx, r))
+	}
+	s.finish(t, began, err)
+	return t
+}
+
+func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
+	return &results.Trial{
+		Schema: results.SchemaVersion, Kind: k, ID: results.TrialID(k, p, 1), Point: p, Run: 1, Started: time.Now().UTC(),
+		RelayHost: s.relayHost.Info().Name, ClientHost: s.clientHost.Info().Name,
+		RelayCPUs: s.split.Relay.String(), ClientCPUs: s.split.Client.String(),
+		ClientLimitBps: s.limits[p.Load],
+	}
+}
+
+// finish completes a record: its time, its error or what is to be thought of it.
+func (s *sweep) finish(t *results.Trial, began time.Time, err error) {
+	t.Seconds = time.Since(began).Seconds()
+	if err != nil {
+		t.Error, t.Load, t.Relay = err.Error(), nil, nil
+		return
+	}
+	t.Validity = results.Judge(t)
+}
+
+// stopTimeout bounds the stopping of a relay, which must happen even when the
+// sweep is being ended.
+const stopTimeout = 15 * time.Second
+
+func stopRelay(ctx context.Context, r *fleet.Relay) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return r.Stop(ctx)
+}
+
+func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay, error) {
+	spec := fleet.RelaySpec{
+		Kind: fleet.KindExternal, Transport: c.Transport, Workers: c.Workers,
+		CPUs: s.split.Relay.String(), Host: s.dataAddr,
+		OnFull: c.OnFull, Moderation: time.Duration(c.ModerationNS), QueuePackets: c.QueuePackets,
+		QueueBytes: c.QueueBytes, SocketBuffer: c.SocketBuffer, Congestion: c.Congestion,
+		Command: s.sc.externalCommand(c.Relay),
+	}
+	switch c.Relay {
+	case results.RelayHD:
+		spec.Kind = fleet.KindHD
+	case results.RelayDerper:
+		spec.Kind = fleet.KindDerper
+		spec.Path = s.versions[relayVersion{c.Relay, c.Version}].path
+	}
+	return s.relayHost.StartRelay(ctx, spec)
+}
+
+// measure runs a trial's load through a relay (or, without one, from sender to
+// receiver) and fills in what was measured.
+func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows) error {
+	load, err := s.clientHost.PrepareLoad(ctx, s.loadSpec(t.Point, r, w))
+	if err != nil {
+		return err
+	}
+	var bound time.Duration
+	for _, h := range []*fleet.Host{s.relayHost, s.clientHost} {
+		o, err := h.SyncClock(ctx)
+		if err != nil {
+			return errors.Join(err, load.Cancel(context.WithoutCancel(ctx)))
+		}
+		bound += o.Bound
+	}
+	t.ClockBoundNS = int64(bound)
+
+	start := s.fleet.Now() + int64(startAhead)
+	begin := start + int64(w.warmup)
+	end := begin + int64(w.measure)
+	runCtx, cancel := context.WithTimeout(ctx, startAhead+w.warmup+w.measure+w.drain+slack)
+	defer cancel()
+	type used struct {
+		w   fleet.Window
+		err error
+	}
+	window := make(chan used, 1)
+	go func() {
+		if r == nil {
+			window <- used{}
+			return
+		}
+		u, err := r.Window(runCtx, begin, end)
+		window <- used{u, err}
+	}()
+	m, err := load.Run(runCtx, start)
+	if err != nil {
+		cancel()
+		err = errors.Join(err, load.Cancel(context.WithoutCancel(ctx)))
+	}
+	u := <-window
+	if err != nil {
+		return err
+	}
+	t.Load = m
+	if r == nil {
+		return nil
+	}
+	if u.err != nil {
+		return u.err
+	}
+	counters, err := r.Counters(ctx)
+	if err != nil {
+		return fmt.Errorf("counters of the relay: %w", err)
+	}
+	t.Relay = &measure.Relay{
+		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
+		CPUSeconds: u.w.CPUSeconds, WindowSeconds: u.w.Seconds, Counters: counters,
+	}
+	return nil
+}
+
+func (s *sweep) loadSpec(p results.Point, r *fleet.Relay, w windows) fleet.LoadSpec {
+	spec := fleet.LoadSpec{
+		Direct: r == nil, Transport: p.Transport, Pattern: p.Load.Pattern, Pairs: p.Load.Pairs, Payload: p.Load.PayloadBytes,
+		Rate: p.Offered.String(), Burst: p.Load.Burst, Tick: time.Duration(p.Load.TickNS),
+		Warmup: w.warmup, Measure: w.measure, Drain: w.drain,
+		CPUs: s.split.Client.String(), RTT: p.Load.RTT && r != nil, Congestion: p.Load.Congestion, Seed: s.seed,
+	}
+	if r != nil {
+		spec.Relay = r.Info.Addr
+	}
+	return spec
+}
+
+// calibrate measures what the client can do without a relay, for every load.
+func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
+	s.limits = map[results.Shape]float64{}
+	var shapes []results.Shape
+	transport := map[results.Shape]string{}
+	for _, c := range cs {
+		if _, seen := transport[c.Load]; !seen {
+			shapes = append(shapes, c.Load)
+			transport[c.Load] = "tcp"
+		}
+	}
+	s.Progress.Begin("calibration of the client", len(shapes))
+	defer s.Progress.End()
+	for _, shape := range shapes {
+		p := results.Point{Config: results.Config{Relay: results.RelayNone, Transport: transport[shape], Load: shape}, Offered: units.Max}
+		t := s.done[results.TrialID(results.KindCalibration, p, 1)]
+		if t == nil {
+			s.Progress.Step(shape.String())
+			t = s.newTrial(results.KindCalibration, p)
+			began := time.Now()
+			err := s.measure(ctx, t, nil, calibrationWindows)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.finish(t, began, err)
+			if err := s.store.Append(t); err != nil {
+				return err
+			}
+			s.Progress.Done(outcome(t))
+		}
+		if !t.OK() {
+			return fmt.Errorf("calibration of the client (%v): %s", shape, t.Error)
+		}
+		s.limits[shape] = t.Load.DeliveredBps
+	}
+	return nil
+}
+
+// The windows of what is not a trial.
+var (
+	calibrationWindows = windows{300 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second}
+	probeWindows       = windows{200 * time.Millisecond, 400 * time.Millisecond, time.Second}
+)
