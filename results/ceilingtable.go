@@ -1,41 +1,56 @@
 package results
 
-import "fmt"
+import "slices"
 
-// CeilingTable is every configuration's ceiling.
-func CeilingTable(ceilings []Ceiling) *Table {
+// CeilingTables are the configurations' ceilings, a table for each load.
+func CeilingTables(ceilings []Ceiling) []*Table {
+	var loads []Shape
+	for _, c := range ceilings {
+		if !slices.Contains(loads, c.Config.Load) {
+			loads = append(loads, c.Config.Load)
+		}
+	}
+	var tables []*Table
+	for _, load := range loads {
+		tables = append(tables, ceilingTable(load, slices.DeleteFunc(slices.Clone(ceilings), func(c Ceiling) bool { return c.Config.Load != load })))
+	}
+	return tables
+}
+
+func ceilingTable(load Shape, ceilings []Ceiling) *Table {
 	var cs []Config
-	loads := map[Shape]bool{}
 	for _, c := range ceilings {
 		cs = append(cs, c.Config)
-		loads[c.Config.Load] = true
 	}
 	names := Names(cs)
-	t := &Table{Columns: []Column{
-		{Head: "Configuration", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
-		{Head: "at offered\nMbps"}, {Head: "Loss\n%"}, {Head: "run\nCV %"}, {Head: "intv\nCV %"}, {Head: "CPU\n%"}, {Head: "n", Left: true},
-	}}
-	if len(loads) == 1 {
-		t.Title = cs[0].Load.String()
+	t := &Table{
+		Title: load.String(),
+		Columns: []Column{
+			{Head: "Configuration", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
+			{Head: "at offered\nMbps"}, {Head: "Loss\n%"}, {Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
+			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "n", Left: true},
+		},
 	}
 	for _, c := range ceilings {
 		name := names[c.Config]
-		if len(loads) > 1 {
-			name += ", burst " + c.Config.Load.burst()
-		}
 		if c.At == nil {
 			t.Rows = append(t.Rows, []string{name, na, na, na, na, na, na, na, "0"})
-			t.Notes = append(t.Notes, fmt.Sprintf("%s: n/a: %s", name, c.NA))
+			t.addNote(name + ": n/a: " + c.NA)
 			continue
 		}
-		p := c.At
-		value := mbps(p.DeliveredBps.Mean)
 		if c.AtLeast {
-			value = "≥ " + value
-			t.Notes = append(t.Notes, fmt.Sprintf("%s: ≥: %s", name, c.Why))
+			t.addNote(name + ": ≥: " + c.Why)
 		}
-		row := sweepRow(p)
-		t.Rows = append(t.Rows, []string{name, value, row[4], row[0], row[5], row[6], row[7], row[11], row[13]})
+		row := sweepRow(c.At)
+		t.Rows = append(t.Rows, []string{name, c.value(), row[4], row[0], row[5], row[6], row[7], row[11], row[13]})
 	}
 	return t
+}
+
+// value is the ceiling as a cell.
+func (c *Ceiling) value() string {
+	if c.AtLeast {
+		return "≥ " + mbps(c.At.DeliveredBps.Mean)
+	}
+	return mbps(c.At.DeliveredBps.Mean)
 }

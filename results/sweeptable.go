@@ -16,14 +16,8 @@ func SweepTables(points []*PointStats) []*Table {
 		if i == 0 || p.Point.Config != last {
 			last = p.Point.Config
 			t = &Table{
-				Title: names[last] + " · " + last.Load.String(),
-				Columns: []Column{
-					{Head: "Offered\nMbps"}, {Head: "Sent\nMbps"}, {Head: "Short-\nfall %"},
-					{Head: "Deliv-\nered"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
-					{Head: "run\nCV %"}, {Head: "intv\nCV %"},
-					{Head: "p50"}, {Head: latencyHead(last.Load) + "\np99"}, {Head: "p99.9"},
-					{Head: "CPU\n%"}, {Head: "CPU-s\n/Gbit"}, {Head: "n", Left: true}, {Head: "", Left: true},
-				},
+				Title:   names[last] + " · " + last.Load.String(),
+				Columns: sweepColumns(last.Load),
 			}
 			tables = append(tables, t)
 		}
@@ -36,6 +30,16 @@ func SweepTables(points []*PointStats) []*Table {
 		}
 	}
 	return tables
+}
+
+func sweepColumns(load Shape) []Column {
+	return []Column{
+		{Head: "Offered\nMbps"}, {Head: "Sent\nMbps"}, {Head: "Short-\nfall %", Full: "Shortfall %"},
+		{Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
+		{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
+		{Head: "p50", Full: latencyHead(load) + " p50"}, {Head: latencyHead(load) + "\np99"}, {Head: "p99.9", Full: latencyHead(load) + " p99.9"},
+		{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true}, {Left: true, Full: "Marks"},
+	}
 }
 
 func latencyHead(s Shape) string {

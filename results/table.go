@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -28,10 +29,18 @@ type Table struct {
 	Notes   []string
 }
 
-// Column is one heading. In a terminal the heading may take several lines.
+// Column is one heading. In a terminal it is short and may take several lines.
 type Column struct {
 	Head string // lines separated by \n
+	Full string // where there is room; empty: Head's lines, joined
 	Left bool   // text; numbers stand to the right
+}
+
+func (c Column) full() string {
+	if c.Full != "" {
+		return c.Full
+	}
+	return strings.ReplaceAll(c.Head, "\n", " ")
 }
 
 // Write writes the table.
@@ -42,15 +51,16 @@ func (t *Table) Write(w io.Writer, f Format) error {
 	return t.writeTerminal(w)
 }
 
-func (t *Table) writeTerminal(w io.Writer) error {
+func (t *Table) writeTerminal(out io.Writer) error {
+	var w bytes.Buffer
 	if t.Title != "" {
-		fmt.Fprintln(w, t.Title)
+		fmt.Fprintln(&w, t.Title)
 	}
 	head := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		head[i] = c.Head
 	}
-	tb := tablewriter.NewTable(w,
+	tb := tablewriter.NewTable(&w,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.BorderNone,
 			Symbols: tw.NewSymbols(tw.StyleLight),
@@ -62,19 +72,29 @@ func (t *Table) writeTerminal(w io.Writer) error {
 		tablewriter.WithPadding(tw.Padding{Right: " ", Overwrite: true}),
 		t.config())
 	tb.Header(head)
-	if err := t.fill(tb, t.Rows); err != nil {
-		return err
+	if len(t.Columns) > 0 {
+		if err := t.fill(tb, t.Rows); err != nil {
+			return err
+		}
 	}
 	for _, n := range t.Notes {
-		for i, line := range wrap(n, 98) {
-			indent := "  "
-			if i == 0 {
-				indent = ""
-			}
-			fmt.Fprintln(w, indent+line)
+		writeWrapped(&w, n)
+	}
+	// Nothing follows the last column that is wider than its text.
+	for line := range strings.Lines(w.String()) {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " \n")); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// textWidth is how wide text is written in a terminal.
+const textWidth = 98
+
+// writeWrapped writes a paragraph, its further lines indented.
+func writeWrapped(w io.Writer, s string) {
+	fmt.Fprintln(w, strings.Join(wrap(s, textWidth-2), "\n  "))
 }
 
 func (t *Table) writeMarkdown(w io.Writer) error {
@@ -83,7 +103,7 @@ func (t *Table) writeMarkdown(w io.Writer) error {
 	}
 	head := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		head[i] = escape(strings.ReplaceAll(c.Head, "\n", " "))
+		head[i] = escape(c.full())
 	}
 	rows := make([][]string, len(t.Rows))
 	for i, r := range t.Rows {
@@ -92,10 +112,12 @@ func (t *Table) writeMarkdown(w io.Writer) error {
 			rows[i][j] = escape(cell)
 		}
 	}
-	tb := tablewriter.NewTable(w, tablewriter.WithRenderer(renderer.NewMarkdown()), t.config())
-	tb.Header(head)
-	if err := t.fill(tb, rows); err != nil {
-		return err
+	if len(t.Columns) > 0 {
+		tb := tablewriter.NewTable(w, tablewriter.WithRenderer(renderer.NewMarkdown()), t.config())
+		tb.Header(head)
+		if err := t.fill(tb, rows); err != nil {
+			return err
+		}
 	}
 	if len(t.Notes) > 0 {
 		fmt.Fprintln(w)

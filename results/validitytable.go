@@ -78,7 +78,7 @@ func CalibrationTable(trials []*Trial) *Table {
 	t := &Table{
 		Title: "The client alone, sender to receiver without a relay",
 		Columns: []Column{
-			{Head: "Load", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
+			{Head: "Load", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %", Full: "interval CV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
 		},
 	}
 	for _, tr := range trials {

@@ -1,8 +1,6 @@
 package results
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // VersusTables are one comparison with the TS baseline: the ceilings, and what
 // each relay pays at one offered rate.
@@ -32,30 +30,37 @@ func (v *Versus) ceilingTable(names map[Config]string) *Table {
 			continue
 		}
 		p := c.At
-		value := mbps(p.DeliveredBps.Mean)
-		if c.AtLeast {
-			value = "≥ " + value
-			t.addNote("≥: " + c.Why)
-		}
-		of := na
-		switch {
-		case v.Baseline == nil:
-			t.addNote("of TS n/a: the baseline has no valid trial under this load")
-		case c.Config == v.Baseline.Config:
-			of = "1 (TS)"
-		default:
-			of = RatioOf(p.DeliveredBps, v.Baseline.At.DeliveredBps).String()
-			if c.AtLeast && !v.Baseline.AtLeast {
-				of = "≥ " + of
-			}
+		of, why := v.ofBaseline(&c)
+		if why != "" {
+			t.addNote("of TS n/a: " + why)
 		}
 		t.Rows = append(t.Rows, []string{
-			names[c.Config], value, percent(p.Loss), percent(p.DeliveredBps.CV), of,
+			names[c.Config], c.value(), percent(p.Loss), percent(p.DeliveredBps.CV), of,
 			mbps(p.DeliveredBps.Mean * publishedFooting),
 		})
 	}
-	t.addNote(fmt.Sprintf("on published footing: × %.3f, because the tool behind the published figures divides by a time that includes a drain of some 2 s (it reads 2606 Mbps where 3000 are offered and none is lost)", publishedFooting))
 	return t
+}
+
+// ofBaseline is a ceiling as a multiple of the baseline's. Where one of the two
+// is only a lower bound, so is the ratio, or an upper one.
+func (v *Versus) ofBaseline(c *Ceiling) (cell, why string) {
+	switch {
+	case v.Baseline == nil:
+		return na, "the baseline has no valid trial under this load"
+	case c.Config == v.Baseline.Config:
+		return "1 (TS)", ""
+	case c.AtLeast && v.Baseline.AtLeast:
+		return na, "neither was brought to its limit"
+	}
+	r := RatioOf(c.At.DeliveredBps, v.Baseline.At.DeliveredBps).String()
+	switch {
+	case c.AtLeast:
+		return "≥ " + r, ""
+	case v.Baseline.AtLeast:
+		return "≤ " + r, ""
+	}
+	return r, ""
 }
 
 func (v *Versus) costTable(names map[Config]string) *Table {
@@ -65,8 +70,10 @@ func (v *Versus) costTable(names map[Config]string) *Table {
 	t := &Table{
 		Title: fmt.Sprintf("%s: cost at %v offered", v.title(), v.Rate),
 		Columns: []Column{
-			{Head: "Relay", Left: true}, {Head: "Deliv-\nered"}, {Head: "Loss\n%"}, {Head: "CPU\n%"}, {Head: "CPU-s\n/Gbit"},
-			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "p50"}, {Head: latencyHead(v.Load) + "\np99"}, {Head: "p99.9"},
+			{Head: "Relay", Left: true}, {Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "Loss\n%"},
+			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"},
+			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50"},
+			{Head: latencyHead(v.Load) + "\np99"}, {Head: "p99.9", Full: latencyHead(v.Load) + " p99.9"},
 		},
 	}
 	if v.Lossy {

@@ -16,13 +16,6 @@ import (
 // relayVersion is a relay a scenario wants.
 type relayVersion struct{ relay, version string }
 
-func (v relayVersion) String() string {
-	if v.version == "" {
-		return v.relay
-	}
-	return v.relay + " " + v.version
-}
-
 // availability is where a relay is and what it says of itself, or why it cannot
 // be run here.
 type availability struct {

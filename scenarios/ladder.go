@@ -58,6 +58,20 @@ func thin(rates []float64) []units.Rate {
 
 func compareKnee(a, b Knee) int { return cmp.Compare(a.Bps, b.Bps) }
 
+// farBeyond is how many times its knee a configuration is worth offering.
+const farBeyond = 4
+
+// upTo leaves out the rates that are far beyond what a configuration carries, but
+// for the first of them, which shows what becomes of it there.
+func upTo(k Knee, rates []units.Rate) []units.Rate {
+	for i, r := range rates {
+		if k.Bps > 0 && float64(r) > farBeyond*k.Bps {
+			return rates[:i+1]
+		}
+	}
+	return rates
+}
+
 // share is p percent of a knee.
 func share(k Knee, p float64) units.Rate { return units.Rate(twoDigits(k.Bps * p / 100)) }
 

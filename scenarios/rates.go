@@ -32,7 +32,7 @@ func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
 		for _, r := range s.sc.Load.Rate {
 			switch {
 			case r.Auto:
-				c.add(ladder(byShape[c.Load])...)
+				c.add(upTo(knees[c.Config], ladder(byShape[c.Load]))...)
 			case r.Percent > 0:
 				if k, ok := knees[c.Config]; ok {
 					c.add(share(k, r.Percent))

@@ -82,6 +82,7 @@ type sweep struct {
 	sc    *Scenario
 	store *results.Store
 	done  map[string]*results.Trial // records that are there already, by ID
+	was   results.Environment       // of the folder that is continued
 
 	fleet      *fleet.Fleet
 	relayHost  *fleet.Host
@@ -118,7 +119,7 @@ func (s *sweep) open() error {
 			return err
 		}
 	}
-	s.sc, s.seed = there, set.Environment.Seed
+	s.sc, s.seed, s.was = there, set.Environment.Seed, set.Environment
 	for _, t := range set.Trials {
 		if t.OK() || t.NA != "" { // a failed trial gets another chance
 			s.done[t.ID] = t
@@ -163,6 +164,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 		return err
 	}
 	if s.Resume != "" {
+		if err := s.sameHosts(); err != nil {
+			return badInput(err)
+		}
 		s.store, err = results.Append(s.dir)
 		if err != nil {
 			return badInput(err)
@@ -190,6 +194,19 @@ func (s *sweep) prepare(ctx context.Context) error {
 	return nil
 }
 
+// sameHosts refuses to continue a sweep where its numbers could not stand beside
+// those that are there.
+func (s *sweep) sameHosts() error {
+	now := s.environment().Hosts
+	for i, was := range s.was.Hosts {
+		if i >= len(now) || was.Host != now[i].Host || was.CPUs != now[i].CPUs {
+			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
+				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
+		}
+	}
+	return nil
+}
+
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
 		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
@@ -199,7 +216,7 @@ func (s *sweep) environment() results.Environment {
 		},
 	}
 	for v, a := range s.versions {
-		env.Relays = append(env.Relays, results.RelayVersion{Name: v.String(), Version: a.version, NA: a.na})
+		env.Relays = append(env.Relays, results.RelayVersion{Name: v.relay, Version: a.version, NA: a.na})
 	}
 	slices.SortFunc(env.Relays, func(a, b results.RelayVersion) int { return cmp.Compare(a.Name, b.Name) })
 	return env

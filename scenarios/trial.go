@@ -178,9 +178,9 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 	defer s.Progress.End()
 	for _, shape := range shapes {
 		p := results.Point{Config: results.Config{Relay: results.RelayNone, Transport: transport[shape], Load: shape}, Offered: units.Max}
+		s.Progress.Step(shape.String())
 		t := s.done[results.TrialID(results.KindCalibration, p, 1)]
 		if t == nil {
-			s.Progress.Step(shape.String())
 			t = s.newTrial(results.KindCalibration, p)
 			began := time.Now()
 			err := s.measure(ctx, t, nil, calibrationWindows)
@@ -191,8 +191,8 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 			if err := s.store.Append(t); err != nil {
 				return err
 			}
-			s.Progress.Done(outcome(t))
 		}
+		s.Progress.Done(outcome(t))
 		if !t.OK() {
 			return fmt.Errorf("calibration of the client (%v): %s", shape, t.Error)
 		}

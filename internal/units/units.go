@@ -71,11 +71,20 @@ func short(v float64) string {
 	return humanize.FtoaWithDigits(v, 6)
 }
 
-// MarshalText is String.
-func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// MarshalText is String; no rate is no text.
+func (r Rate) MarshalText() ([]byte, error) {
+	if r == 0 {
+		return nil, nil
+	}
+	return []byte(r.String()), nil
+}
 
 // UnmarshalText is ParseRate.
 func (r *Rate) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*r = 0
+		return nil
+	}
 	*r, err = ParseRate(string(b))
 	return err
 }
