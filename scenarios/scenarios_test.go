@@ -1,0 +1,429 @@
+package scenarios
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hdbench/internal/cpu"
+	"hdbench/internal/units"
+	"hdbench/results"
+)
+
+const minimal = `
+name: x
+measure: 1s
+load:
+  rate: 1Gbps
+relays:
+  - relay: hd
+`
+
+func TestEmbeddedScenariosParse(t *testing.T) {
+	for _, want := range []string{"smoke", "quick", "haswell", "peers", "bursts", "soak"} {
+		s, err := Load(want)
+		if err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if s.Name != want || s.About == "" {
+			t.Errorf("%s: name %q, about %q", want, s.Name, s.About)
+		}
+	}
+	for _, name := range Names() {
+		s, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Plan(); err != nil {
+			t.Errorf("plan of %s: %v", name, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cs := s.configurations(func(string) []int { return []int{1, 4} })
+	if len(cs) != 2 || cs[0].Transport != "tcp" || cs[1].Workers != 4 {
+		t.Fatalf("%+v", cs)
+	}
+	if l := cs[0].Load; l.Pattern != "pairs" || l.Pairs != 10 || l.PayloadBytes != 1400 || l.Burst != "tick" || l.TickNS != 100_000 {
+		t.Errorf("load %+v", l)
+	}
+	if s.Runs != 1 || s.Warmup != 500*time.Millisecond || s.Drain != 2*time.Second {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Every mistake is named with file, line and what is allowed, all of them at once.
+func TestMistakesAreNamed(t *testing.T) {
+	for _, c := range []struct{ name, yaml, want string }{
+		{"typo", strings.Replace(minimal, "measure", "meassure", 1), `x.yaml:3: scenario: unknown key "meassure" (did you mean "measure"?); allowed here: about, compare-at`},
+		{"wrong unit", strings.Replace(minimal, "1Gbps", "1GB", 1), `x.yaml:5: load.rate: rate "1GB"`},
+		{"no unit", strings.Replace(minimal, "1s", "5", 1), `x.yaml:3: measure: "5": want a duration with its unit`},
+		{"twice", minimal + "name: y\n", `x.yaml:8: scenario: key "name" is given twice (first on line 2)`},
+		{"listed twice", strings.Replace(minimal, "1Gbps", "[1Gbps, 1000Mbps]", 1), `listed twice`},
+		{"empty list", strings.Replace(minimal, "1Gbps", "[]", 1), `the list is empty`},
+		{"a list where one is wanted", strings.Replace(minimal, "x\n", "[x]\n", 1), `want one value, have a list`},
+		{"keys where one is wanted", strings.Replace(minimal, "rate: 1Gbps", "rate: {a: b}", 1), `want one value, have keys and values`},
+		{"relays no list", strings.Replace(minimal, "\n  - relay: hd", " hd", 1), `x.yaml:6: relays: want a list`},
+		{"no rate", strings.Replace(minimal, "rate: 1Gbps", "pairs: 3", 1), `load.rate is missing`},
+		{"no relays", minimal[:strings.Index(minimal, "relays")], `relays is missing`},
+		{"no measure", strings.Replace(minimal, "measure: 1s\n", "", 1), `measure is missing`},
+		{"no name", strings.Replace(minimal, "name: x\n", "", 1), `name is missing`},
+		{"bad name", strings.Replace(minimal, "x\n", "a/b\n", 1), `want letters, digits`},
+		{"workers 0", minimal + "    workers: 0\n", `x.yaml:8: workers: "0": want a whole number from 1 to 256`},
+		{"unknown transport", minimal + "    transport: udp\n", `want one of tcp, tls, ktls`},
+		{"unknown policy", minimal + "    on-full: wait\n", `want one of [pause drop-head drop-tail]`},
+		{"hd with a command", minimal + "    command: x {addr}\n", `hd takes neither command nor version`},
+		{"a stranger without a command", strings.Replace(minimal, "hd", "mine", 1), `"mine" is neither hd nor derper: it needs a command`},
+		{"a stranger with a version", strings.Replace(minimal, "hd", "mine\n    version: 2\n    command: x {addr}", 1), `version chooses a derper`},
+		{"a stranger with hd's settings", strings.Replace(minimal, "hd", "derper\n    moderation: 1ms", 1), `are settings of hd, not of derper`},
+		{"unknown placeholder", strings.Replace(minimal, "hd", "mine\n    command: x {addr} {nodes}", 1), `unknown placeholder`},
+		{"none is reserved", strings.Replace(minimal, "hd", "none", 1), `calibration`},
+		{"percent of nothing", strings.Replace(minimal, "1Gbps", "0%", 1), `want 1% to 1000%`},
+		{"payload too small", strings.Replace(minimal, "rate", "payload: 10B\n  rate", 1), `want 40B to 64KiB`},
+		{"max is no place to compare", "compare-at: max\n" + minimal, `max is no rate to compare at`},
+		{"no YAML", "name: [", `x.yaml: yaml`},
+		{"empty", "", `the file is empty`},
+		{"no mapping", "- a\n", `want keys and values`},
+		{"half resolved", minimal + "resolved: {seed: 3}\n", `seed, both CPU lists and configurations must be given`},
+	} {
+		_, err := Parse("x.yaml", []byte(c.yaml))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v\nwant %s", c.name, err, c.want)
+		}
+	}
+	_, err := Parse("x.yaml", []byte("nmae: x\nload: {rate: 5}\nrelays: [{relay: hd, wrkers: 1}]\n"))
+	if err == nil || strings.Count(err.Error(), "x.yaml:") < 4 {
+		t.Errorf("not everything is reported at once: %v", err)
+	}
+}
+
+func TestLoadByNameOrFile(t *testing.T) {
+	if _, err := Load("quik"); err == nil || !strings.Contains(err.Error(), "embedded: ") {
+		t.Errorf("no such scenario: %v", err)
+	}
+	if _, err := Load("./no-such-file.yaml"); err == nil {
+		t.Error("no such file")
+	}
+	if _, err := Source("quik"); err == nil {
+		t.Error("source of no such scenario")
+	}
+}
+
+// What Marshal writes, Parse reads as the same, resolved or not.
+func TestScenarioReadsBack(t *testing.T) {
+	full := `
+name: full
+about: everything
+warmup: 1s
+measure: 2s
+drain: 3s
+runs: 4
+seed: 5
+compare-at: 1Gbps
+cpus: {relay: "0-1", client: "2"}
+load:
+  pattern: [pairs, fan-in]
+  pairs: [1, 2]
+  payload: [100B, 1400B]
+  burst: [1, tick, 64KiB]
+  tick: [100us, 1ms]
+  rtt: true
+  congestion: reno
+  rate: [auto, 50%, 2.5Gbps, max]
+relays:
+  - relay: hd
+    transport: [tcp, ktls]
+    workers: [1, 2]
+    on-full: [pause, drop-tail]
+    moderation: [0s, 200us]
+    queue-packets: 7
+    queue-bytes: 1MiB
+    socket-buffer: [128KiB, system]
+    congestion: cubic
+  - relay: derper
+    version: 1.96.4
+  - relay: mine
+    command: "/opt/my relay --addr {addr}"
+`
+	s, err := Parse("full.yaml", []byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		b, err := s.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("again.yaml", b)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, b)
+		}
+		c, err := again.Marshal()
+		if err != nil || !bytes.Equal(b, c) {
+			t.Fatalf("reads back as another: %v\n%s\n%s", err, b, c)
+		}
+		if s.Resolved != nil && !slices.EqualFunc(s.Resolved.Configurations, again.Resolved.Configurations, func(a, b Configuration) bool {
+			return a.Config == b.Config && slices.Equal(a.Rates, b.Rates)
+		}) {
+			t.Fatalf("configurations differ:\n%s", b)
+		}
+	}
+	check()
+	s.Resolved = &Resolved{Seed: 9, CPUs: CPUs{"0", "1"}, Configurations: s.configurations(func(string) []int { return []int{3} })}
+	for i := range s.Resolved.Configurations {
+		s.Resolved.Configurations[i].add(units.Gbps, 2500*units.Mbps, units.Max)
+	}
+	if n, want := len(s.Resolved.Configurations), 2*2*2*3*2*(2*2*2*2*2+1+1); n != want {
+		t.Errorf("%d configurations, want %d", n, want)
+	}
+	check()
+}
+
+func TestOrderIsSeededAndInRounds(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(strings.Replace(minimal, "1Gbps", "[1Gbps, 2Gbps, 3Gbps, 4Gbps, 5Gbps]", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Resolved{Seed: 3, Configurations: s.configurations(func(string) []int { return []int{1, 2} })}
+	for i := range r.Configurations {
+		for g := 1; g <= 5; g++ {
+			r.Configurations[i].add(units.Rate(g) * units.Gbps)
+		}
+	}
+	a, b := r.trials(3), r.trials(3)
+	if len(a) != 30 || !slices.Equal(a, b) {
+		t.Fatalf("%d trials, the same seed gives the same order: %v", len(a), slices.Equal(a, b))
+	}
+	ids := map[string]bool{}
+	for i, p := range a {
+		if p.Order != i+1 || p.Run != i/10+1 {
+			t.Errorf("trial %d has order %d, run %d", i, p.Order, p.Run)
+		}
+		ids[p.ID] = true
+	}
+	if len(ids) != 30 {
+		t.Errorf("%d different ids", len(ids))
+	}
+	r.Seed = 4
+	if slices.Equal(a, r.trials(3)) {
+		t.Error("another seed gives the same order")
+	}
+}
+
+func TestSplitCPUs(t *testing.T) {
+	cores := func(n int) []cpu.Set {
+		var c []cpu.Set
+		for i := range n {
+			c = append(c, cpu.Of(i))
+		}
+		return c
+	}
+	smt := []cpu.Set{cpu.Of(0, 4), cpu.Of(1, 5), cpu.Of(2, 6), cpu.Of(3, 7)}
+	for _, c := range []struct {
+		cores         []cpu.Set
+		relay, client string
+	}{{cores(1), "0", "0"}, {cores(2), "0", "1"}, {cores(3), "0", "1-2"}, {cores(8), "0-3", "4-7"}, {smt, "0-1,4-5", "2-3,6-7"}} {
+		s, err := fitCPUs(CPUs{}, c.cores)
+		if err != nil || s.Relay.String() != c.relay || s.Client.String() != c.client {
+			t.Errorf("%v: relay %v, client %v, %v", c.cores, s.Relay, s.Client, err)
+		}
+	}
+	s, err := fitCPUs(CPUs{Relay: "0-2"}, cores(4))
+	if err != nil || s.Client.String() != "3" {
+		t.Errorf("the client takes what is left: %v, %v", s.Client, err)
+	}
+	s, err = fitCPUs(CPUs{Client: "1"}, cores(4))
+	if err != nil || s.Relay.String() != "0,2-3" {
+		t.Errorf("the relay takes what is left: %v, %v", s.Relay, err)
+	}
+	if _, err := fitCPUs(CPUs{Relay: "9"}, cores(2)); err == nil {
+		t.Error("a CPU that is not there")
+	}
+	for n, want := range map[int][]int{1: {1}, 2: {1, 2}, 3: {1, 3}, 4: {1, 2, 4}, 16: {1, 8, 16}} {
+		if got := autoWorkers(results.RelayHD, n); !slices.Equal(got, want) {
+			t.Errorf("workers for %d CPUs: %v, want %v", n, got, want)
+		}
+	}
+	if got := autoWorkers(results.RelayDerper, 8); !slices.Equal(got, []int{8}) {
+		t.Errorf("derper for 8 CPUs: %v", got)
+	}
+}
+
+// The probe must find what simulated relays carry, within its step, whatever they
+// do beyond: level off, collapse, lose a constant share, or outrun the client.
+func TestKneeFinder(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		capacity := math.Pow(10, 8.5+2*rng.Float64())
+		client := capacity * (0.3 + 5*rng.Float64())
+		collapse, share := rng.IntN(2) == 0, 1.0
+		if rng.IntN(3) == 0 {
+			share = 0.7
+		}
+		k := newKneeFinder()
+		looks := 0
+		best := 0.0
+		for ; !k.done; looks++ {
+			offered := float64(k.next)
+			delivered := math.Min(offered, capacity) * share
+			if collapse && offered > 1.6*capacity {
+				delivered = 0.05 * capacity
+			}
+			delivered *= 1 + 0.02*rng.NormFloat64()
+			limited := math.Min(offered, capacity) > client
+			if !limited {
+				best = math.Max(best, delivered)
+			}
+			k.saw(delivered, limited)
+			if looks > 20 {
+				t.Fatalf("seed %d: no end", seed)
+			}
+		}
+		want := math.Min(capacity, client) * share
+		if client < float64(probeFrom) {
+			continue // below the first look nothing is known
+		}
+		if k.knee.Bps != best || k.knee.Bps < 0.5*want || k.knee.Bps > 1.1*want {
+			t.Errorf("seed %d: capacity %.0f Mbps, client %.0f, share %.1f, collapse %v: found %.0f after %d looks",
+				seed, capacity/1e6, client/1e6, share, collapse, k.knee.Bps/1e6, looks)
+		}
+	}
+	k := newKneeFinder()
+	k.failed()
+	if !k.done || k.knee.Bps != 0 {
+		t.Error("a relay that cannot be measured")
+	}
+}
+
+func TestLadderShowsEveryKnee(t *testing.T) {
+	for _, knees := range [][]Knee{
+		{{Bps: 2.7e9}, {Bps: 16e9}}, {{Bps: 3e9}}, {{Bps: 3e9}, {Bps: 3.3e9}}, {{Bps: 1e9}, {Bps: 8e9, ClientLimited: true}, {Bps: 4e9}},
+	} {
+		rates := ladder(knees)
+		if len(rates) < 4 || len(rates) > 9 || !slices.IsSorted(rates) {
+			t.Errorf("%v: rates %v", knees, rates)
+		}
+		for _, k := range []Knee{slices.MinFunc(knees, compareKnee), slices.MaxFunc(knees, compareKnee)} {
+			below, above := false, false
+			for _, r := range rates {
+				below = below || float64(r) > 0.4*k.Bps && float64(r) < 0.9*k.Bps
+				above = above || float64(r) > 1.05*k.Bps
+			}
+			if !below || !above && len(knees) > 1 && k.Bps > 1.25*knees[0].Bps {
+				t.Errorf("%v: rates %v do not show the knee at %.1f Gbps", knees, rates, k.Bps/1e9)
+			}
+		}
+	}
+	if ladder(nil) != nil {
+		t.Error("rates out of nothing")
+	}
+	got := upTo(Knee{Bps: 1e9}, []units.Rate{1e9, 3e9, 5e9, 9e9})
+	if !slices.Equal(got, []units.Rate{1e9, 3e9, 5e9}) {
+		t.Errorf("far beyond the knee: %v", got)
+	}
+	if got := share(Knee{Bps: 3.33e9}, 50); got != 1.7e9 {
+		t.Errorf("half of 3.33 Gbps is offered as %v", got)
+	}
+}
+
+func TestExternal(t *testing.T) {
+	s, err := Load("smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddExternal("mine=/opt/x --addr {addr}"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.externalCommand("mine"); got != "/opt/x --addr {addr}" {
+		t.Errorf("command %q", got)
+	}
+	for _, bad := range []string{"mine", "mine=x {addr}", "hd=x {addr}", "a b=x {addr}", "y=", "y=x", "y=x {addr} {foo}", `y="x {addr}`} {
+		if err := s.AddExternal(bad); err == nil {
+			t.Errorf("AddExternal(%q) succeeds", bad)
+		}
+	}
+}
+
+func TestLineProgress(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(0, 0)
+	p := &lineProgress{w: &b, now: func() time.Time { return now }}
+	p.Begin("trials", 4)
+	p.Step("hd, 1Gbps")
+	now = now.Add(3 * time.Second)
+	p.Done("delivered 1000 Mbps")
+	p.Note("by the way")
+	p.End()
+	want := "trials: 4\n[1/4] hd, 1Gbps: delivered 1000 Mbps (9s left)\nby the way\n"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestBarProgress(t *testing.T) {
+	var b bytes.Buffer
+	p := &barProgress{w: &b}
+	p.Note("before")
+	p.Begin("trials", 2)
+	for range 2 {
+		p.Step("hd, 1Gbps")
+		p.Done("ok")
+	}
+	p.Note("after")
+	p.End()
+	if s := b.String(); !strings.Contains(s, "before") || !strings.Contains(s, "hd, 1Gbps") || !strings.Contains(s, "1/2") {
+		t.Errorf("%q", s)
+	}
+}
+
+func TestSameScenario(t *testing.T) {
+	a, _ := Load("smoke")
+	b, _ := Load("smoke")
+	b.Resolved = &Resolved{Seed: 1}
+	if err := sameScenario(a, b, "d"); err != nil {
+		t.Error(err)
+	}
+	c, _ := Load("quick")
+	if err := sameScenario(a, c, "d"); err == nil || !strings.Contains(err.Error(), "smoke") || !strings.Contains(err.Error(), "quick") {
+		t.Errorf("another scenario: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(minimal))
+	for _, n := range Names() {
+		b, err := Source(n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := Parse("f.yaml", b)
+		if err != nil {
+			return
+		}
+		text, err := s.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("again.yaml", text)
+		if err != nil {
+			t.Fatalf("does not read back: %v\n%s", err, text)
+		}
+		if c, err := again.Marshal(); err != nil || !bytes.Equal(text, c) {
+			t.Fatalf("changes when read back: %v\n%s\n%s", err, text, c)
+		}
+	})
+}
