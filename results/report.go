@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
 )
@@ -115,7 +117,7 @@ func describeHost(h measure.Host) string {
 func (r *Report) reproduce() []string {
 	dir := filepath.Base(r.set.Dir)
 	return []string{
-		"Run again: `" + strings.Join(r.set.Environment.Command, " ") + "`",
+		"Run again: `" + shellescape.QuoteCommand(r.set.Environment.Command) + "`",
 		fmt.Sprintf("With the same rates and order: `hdbench sweep %s/%s` (every record is in %s/%s).", dir, FileScenario, dir, FileTrials),
 	}
 }

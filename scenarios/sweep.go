@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +30,6 @@ type Sweep struct {
 	Command []string // as typed, for the record
 
 	Progress Progress
-	Stderr   io.Writer
 }
 
 // ErrBadInput is wrapped by what is the user's to mend.
@@ -52,7 +50,7 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	if err := s.open(); err != nil {
 		return s.dir, badInput(err)
 	}
-	f, err := fleet.Start(ctx, fleet.Options{Agents: []string{agentRelay, agentClient}, Binary: o.Binary, Stderr: o.Stderr})
+	f, err := fleet.Start(ctx, fleet.Options{Agents: []string{agentRelay, agentClient}, Binary: o.Binary})
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
@@ -255,7 +253,8 @@ func (s *sweep) resolve(ctx context.Context) error {
 func (s *sweep) measureAll(ctx context.Context) error {
 	var todo []Planned
 	for _, p := range s.sc.Resolved.trials(s.sc.Runs) {
-		if s.done[p.ID] == nil {
+		// What cannot be measured is said once a point.
+		if s.done[p.ID] == nil && (p.Run == 1 || s.why(p.Point.Config) == "") {
 			todo = append(todo, p)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/fleet"
 	"hdbench/internal/units"
 	"hdbench/relay"
@@ -79,6 +80,13 @@ func showSocketBuffer(n int) string {
 func runRelay(ctx context.Context, s *streams, c relay.Config, metrics string) error {
 	if c.Workers == 0 || c.MaxPeers == 0 || c.QueuePackets == 0 || c.QueueBytes == 0 || c.SocketBuffer == 0 {
 		return badInput(errors.New("relay: workers, max-peers, queue-packets, queue-bytes and socket-buffer must be 1 at least"))
+	}
+	if c.CPUs.IsEmpty() {
+		all, err := cpu.Available()
+		if err != nil {
+			return failed(fmt.Errorf("relay: %w", err))
+		}
+		c.CPUs = all
 	}
 	r, err := relay.New(c)
 	if err != nil {

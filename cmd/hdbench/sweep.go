@@ -102,7 +102,7 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 	if o.Out == "" && o.Resume == "" {
 		o.Out = filepath.Join("hdbench-out", o.Scenario.Name+"-"+time.Now().Format("20060102-150405"))
 	}
-	o.Version, o.Command, o.Stderr = version(), s.argv, s.err
+	o.Version, o.Command = version(), s.argv
 	o.Progress = scenarios.NewProgress(s.err)
 	dir, err := o.Run(ctx)
 	switch {

@@ -48,8 +48,6 @@ type Fleet struct {
 type Options struct {
 	Agents []string // names of the agents to start on this host
 	Binary string   // hdbench, to be run as "BINARY agent"
-	// Stderr receives what agents have to say; nil discards it.
-	Stderr interface{ Write([]byte) (int, error) }
 }
 
 // bootTimeout bounds an agent's way from being started to answering.
@@ -63,16 +61,15 @@ func Start(ctx context.Context, o Options) (_ *Fleet, err error) {
 			f.Close()
 		}
 	}()
-	token := rand.Text()
-	if f.srv, err = startServer(token); err != nil {
+	if f.srv, err = startServer(rand.Text()); err != nil {
 		return nil, err
 	}
-	if f.nc, err = f.srv.connect(token); err != nil {
+	if f.nc, err = f.srv.connect(); err != nil {
 		return nil, err
 	}
 	f.stop = f.keepLease()
 	for _, name := range o.Agents {
-		h, err := f.bootLocal(ctx, name, token, o)
+		h, err := f.bootLocal(ctx, name, o)
 		if err != nil {
 			return nil, fmt.Errorf("agent %s: %w", name, err)
 		}

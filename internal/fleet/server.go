@@ -11,7 +11,10 @@ import (
 
 // server is the embedded nats-server: on loopback, on a free port, for whoever
 // has the run's token.
-type server struct{ ns *natsserver.Server }
+type server struct {
+	ns    *natsserver.Server
+	token string
+}
 
 // maxMessage bounds one answer: an hour's intervals and histograms are a few MiB.
 const maxMessage = 64 << 20
@@ -31,14 +34,14 @@ func startServer(token string) (*server, error) {
 		ns.Shutdown()
 		return nil, errors.New("embedded nats-server: not ready within 10 s")
 	}
-	return &server{ns}, nil
+	return &server{ns, token}, nil
 }
 
 func (s *server) url() string { return s.ns.ClientURL() }
 
 // connect is the controller's own connection, inside the process.
-func (s *server) connect(token string) (*nats.Conn, error) {
-	nc, err := nats.Connect("", nats.InProcessServer(s.ns), nats.Token(token), nats.Name("hdbench controller"))
+func (s *server) connect() (*nats.Conn, error) {
+	nc, err := nats.Connect("", nats.InProcessServer(s.ns), nats.Token(s.token), nats.Name("hdbench controller"))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the embedded nats-server: %w", err)
 	}
