@@ -68,12 +68,12 @@ func (p *barProgress) End() { _ = p.bar.Finish() }
 
 // lineProgress writes a line for every step.
 type lineProgress struct {
-	w          io.Writer
-	now        func() time.Time
-	phase      string
-	steps, at  int
-	began      time.Time
-	what, last string
+	w         io.Writer
+	now       func() time.Time
+	phase     string
+	steps, at int
+	began     time.Time
+	what      string
 }
 
 func (p *lineProgress) Begin(phase string, steps int) {

@@ -1,0 +1,60 @@
+# What a newcomer needs is "make sweep" and "make test"; "make help" lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+DERPER   ?= 1.102.5
+FUZZTIME ?= 5s
+VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -X main.buildVersion=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The modules that have code of ours.
+MODULES := . interop
+
+.PHONY: help build sweep test lint unit bench microbench fuzz interop smoke baseline setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+build: setup ## build bin/hdbench
+	go build -ldflags '$(LDFLAGS)' -o bin/hdbench ./cmd/hdbench
+
+baseline: setup ## build Tailscale's derper, the TS baseline (DERPER=1.96.4 for the published one)
+	@scripts/baseline.sh $(DERPER)
+
+sweep: build baseline ## run the default sweep on this machine, print the tables, write the report
+	bin/hdbench sweep
+
+test: ## everything CI runs: lint, race, benchmarks once, fuzzing, interop, a real sweep
+	@scripts/test.sh
+
+lint: setup ## gofmt, go vet, staticcheck, tidy modules
+	@for m in $(MODULES); do ( cd $$m; \
+	  bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt: $$bad"; exit 1; }; \
+	  go mod tidy -diff; go vet ./...; go run $(STATICCHECK) ./... ); done
+
+unit: setup ## unit and command tests under the race detector
+	go test -race ./...
+
+microbench: setup ## the Go benchmarks
+	go test -run '^$$' -bench . ./...
+
+bench: build baseline ## hd beside derper over bursts, and the client beside iperf3, in one run
+	@scripts/bench.sh
+
+fuzz: setup ## run every fuzz target for FUZZTIME
+	@scripts/fuzz.sh $(FUZZTIME)
+
+interop: setup ## stock Tailscale clients through our relay, our load through Tailscale's server
+	cd interop && go test -race -count=1 ./...
+
+smoke: build baseline ## a short real sweep, checked
+	@scripts/smoke.sh
+
+setup: ## install what building and testing need
+	@scripts/setup.sh
+
+clean: ## remove what was built; results in hdbench-out stay
+	rm -rf bin

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs the smoke sweep for real and checks what it left: both relays measured,
+# every packet accounted for, nothing running.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+out=$tmp/smoke
+
+fail() { echo "smoke: $*" >&2; exit 1; }
+
+start=$SECONDS
+bin/hdbench sweep smoke --out "$out" >"$tmp/report.txt"
+echo "smoke: took $((SECONDS - start)) s"
+
+for want in 'hd tcp 1 worker' 'derper .* tcp GOMAXPROCS=1' 'CEILINGS' 'COMPARISON TO TS'; do
+  grep -q "$want" "$tmp/report.txt" || fail "the report lacks: $want"
+done
+trials=$(grep -c '"kind":"trial"' "$out/trials.jsonl")
+((trials == 8)) || fail "$trials trials, want 8"
+for bad in '"error":' '"na":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
+  ! grep -q "$bad" "$out/trials.jsonl" || fail "a record has $bad"
+done
+go run golang.org/x/perf/cmd/benchstat -col /relay -row /offered "$out/bench.txt" >"$tmp/benchstat.txt"
+grep -q 'delivered-Mbit/s' "$tmp/benchstat.txt" || fail "benchstat does not read bench.txt"
+
+# Killed half-way, it goes on where it was.
+bin/hdbench sweep smoke --out "$tmp/killed" >/dev/null 2>"$tmp/killed.txt" &
+pid=$!
+for ((i = 0; i < 1000; i++)); do
+  [[ -f $tmp/killed/trials.jsonl ]] && (($(wc -l <"$tmp/killed/trials.jsonl") >= 5)) && break
+  sleep 0.02
+done
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null || true
+for ((i = 0; i < 500; i++)); do
+  left=$(pgrep -f "^$PWD/bin/(hdbench|derper)" | while read -r p; do
+    [[ $(awk '/^State:/{print $2}' "/proc/$p/status" 2>/dev/null) == Z ]] || echo "$p"
+  done || true)
+  [[ -z $left ]] && break
+  sleep 0.02
+done
+[[ -z $left ]] || fail "processes are left after SIGKILL: $left"
+before=$(grep -c '"kind":"trial"' "$tmp/killed/trials.jsonl")
+bin/hdbench sweep --resume "$tmp/killed" >/dev/null 2>"$tmp/resumed.txt"
+grep -q "^trials: $((8 - before))\$" "$tmp/resumed.txt" || fail "resuming after $before trials: $(cat "$tmp/resumed.txt")"
+ids=$(grep -o '"id":"[^"]*"' "$tmp/killed/trials.jsonl" | sort | uniq -d)
+[[ -z $ids ]] || fail "repeated after resuming: $ids"
+echo "smoke: ok ($before of 8 trials before it was killed, the rest after)"

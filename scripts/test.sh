@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Everything CI runs, each step named. Stops at the first that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "=== $name"
+  "$@"
+  echo "--- $name: ok, $((SECONDS - start)) s"
+}
+
+step setup scripts/setup.sh
+step lint make --no-print-directory lint
+step "unit tests (race)" go test -race -count=1 ./...
+step "benchmarks, once" go test -run '^$' -bench . -benchtime 1x ./...
+step fuzz scripts/fuzz.sh "${FUZZTIME:-3s}"
+step "derper 1.96.4" make --no-print-directory baseline DERPER=1.96.4
+step interop make --no-print-directory interop
+step "smoke sweep" make --no-print-directory smoke
+echo "all green in $SECONDS s"
