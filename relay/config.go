@@ -30,12 +30,10 @@ func OnFullPolicies() []OnFull { return []OnFull{Pause, DropHead, DropTail} }
 
 // Limits and defaults of a Config.
 const (
-	DefaultQueuePackets = 1024
-	DefaultQueueBytes   = 1 << 20
-	DefaultMaxPeers     = 65536
-	DefaultMaxLogins    = 256
-	MaxWorkers          = 256
-	MaxModeration       = 10 * time.Millisecond
+	DefaultMaxPeers  = 65536
+	DefaultMaxLogins = 256
+	MaxWorkers       = 256
+	MaxModeration    = 10 * time.Millisecond
 	// DefaultSocketBuffer keeps what is under way through the relay in the L2
 	// cache. With autotuned buffers (megabytes a peer) an overloaded relay reads
 	// and writes main memory, and carries little more than half as much. The
@@ -49,6 +47,16 @@ const (
 	userTimeout         = 15 * time.Second // derper's --tcp-user-timeout
 )
 
+// DefaultQueue is a peer's send queue under a policy. Pausing needs little, and
+// little stays in the cache. Dropping needs enough to bridge a receiver that is
+// away for some tens of milliseconds, as one on a shared machine is.
+func DefaultQueue(p OnFull) (packets, bytes int) {
+	if p == Pause {
+		return 1024, 1 << 20
+	}
+	return 4096, 4 << 20
+}
+
 // Config is what a relay is made of. The zero value of a field means its
 // default, where it has one.
 type Config struct {
@@ -57,7 +65,7 @@ type Config struct {
 	Workers   int     // pinned event loops, 1 to MaxWorkers
 	CPUs      cpu.Set // worker i runs on the i-th of these, modulo their number; empty: not pinned
 
-	QueuePackets int // a peer's send queue: packets
+	QueuePackets int // a peer's send queue: packets (see DefaultQueue)
 	QueueBytes   int // and bytes, of whole frames
 	SocketBuffer int // SO_SNDBUF and SO_RCVBUF of each peer, in bytes
 	OnFull       OnFull
@@ -91,8 +99,12 @@ func (c Config) withDefaults() (Config, error) {
 			*p = d
 		}
 	}
-	def(&c.QueuePackets, DefaultQueuePackets)
-	def(&c.QueueBytes, DefaultQueueBytes)
+	if c.OnFull == "" {
+		c.OnFull = Pause
+	}
+	packets, bytes := DefaultQueue(c.OnFull)
+	def(&c.QueuePackets, packets)
+	def(&c.QueueBytes, bytes)
 	def(&c.SocketBuffer, DefaultSocketBuffer)
 	def(&c.MaxPeers, DefaultMaxPeers)
 	def(&c.MaxLogins, DefaultMaxLogins)
@@ -101,9 +113,6 @@ func (c Config) withDefaults() (Config, error) {
 	defD(&c.KeepAlive, derp.KeepAliveSeconds*time.Second)
 	if c.Transport == "" {
 		c.Transport = transport.TCP
-	}
-	if c.OnFull == "" {
-		c.OnFull = Pause
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

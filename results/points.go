@@ -29,8 +29,11 @@ type PointStats struct {
 
 	Latency    measure.Histogram // all runs together
 	RTT        measure.Histogram
-	RelayCPU   Summary // CPUs in use: 1 is one CPU, all the time
-	CPUPerGbit Summary // CPU-seconds per delivered Gbit
+	Pacing     measure.Histogram // the client's own lateness
+	Lateness   measure.Histogram // with back-pressure
+	Busiest    float64           // largest share of a window that a client thread was on a CPU
+	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
+	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
 }
 
 // Points groups the trials and describes each point, configurations in the order
@@ -115,7 +118,7 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 	s.Marks = marks(seen)
 
 	var sent, delivered, shortfall, intervalCV, cpu, perGbit []float64
-	var latency, rtt []measure.Histogram
+	var latency, rtt, pacing, lateness []measure.Histogram
 	var packets, arrived uint64
 	for _, t := range use {
 		l := t.Load
@@ -127,6 +130,8 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 		intervalCV = append(intervalCV, IntervalCV(l.IntervalDeliveredBps))
 		packets, arrived = packets+l.SentPackets, arrived+l.DeliveredPackets
 		latency, rtt = append(latency, l.Latency), append(rtt, l.RTT)
+		pacing, lateness = append(pacing, l.Pacing), append(lateness, l.Lateness)
+		s.Busiest = max(s.Busiest, l.Busiest())
 		if c, g := t.relayCost(); !math.IsNaN(c) {
 			cpu = append(cpu, c)
 			if !math.IsNaN(g) {
@@ -140,10 +145,14 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 	if packets > 0 {
 		s.Loss = 1 - float64(arrived)/float64(packets)
 	}
-	var err error
-	if s.Latency, err = measure.MergeHistograms(latency...); err != nil {
-		return nil, err
+	for _, h := range []struct {
+		to   *measure.Histogram
+		from []measure.Histogram
+	}{{&s.Latency, latency}, {&s.RTT, rtt}, {&s.Pacing, pacing}, {&s.Lateness, lateness}} {
+		var err error
+		if *h.to, err = measure.MergeHistograms(h.from...); err != nil {
+			return nil, err
+		}
 	}
-	s.RTT, err = measure.MergeHistograms(rtt...)
-	return s, err
+	return s, nil
 }

@@ -56,6 +56,9 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		valid.tables = append(valid.tables, c)
 	}
+	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
+		valid.tables = append(valid.tables, sched)
+	}
 	valid.text = set.Warnings
 	r.sections = append(r.sections, valid, section{title: "How to reproduce", text: r.reproduce()})
 	return r, nil

@@ -72,7 +72,7 @@ func trial(c Config, offered units.Rate, run int, delivered, perGbit float64) *T
 		Flows: 10, PayloadBytes: 1400, Offered: offered, SentBps: float64(offered), DeliveredBps: delivered * 1e6,
 		SentPackets: sent, DeliveredPackets: got, TotalSent: sent, TotalDelivered: got,
 		FramesSent: sent + 20, FramesReceived: got + 20, IntervalNS: int64(100 * time.Millisecond),
-		Latency: lat, Threads: []measure.Thread{{CPU: "2", Role: "both", Busy: 0.5}},
+		Latency: lat, Lateness: lat, Threads: []measure.Thread{{CPU: "2", Role: "both", Busy: 0.5}},
 	}
 	for i := range 10 {
 		l.IntervalDeliveredBps = append(l.IntervalDeliveredBps, delivered*1e6*(1+0.01*float64(i%3-1)))

@@ -72,32 +72,3 @@ func shorten(s string, n int) string {
 	}
 	return string(slices.Concat(r[:n-1], []rune("…")))
 }
-
-// CalibrationTable is what the client can do without a relay.
-func CalibrationTable(trials []*Trial) *Table {
-	t := &Table{
-		Title: "The client alone, sender to receiver without a relay",
-		Columns: []Column{
-			{Head: "Load", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %", Full: "interval CV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
-		},
-	}
-	for _, tr := range trials {
-		if tr.Kind != KindCalibration {
-			continue
-		}
-		if !tr.OK() {
-			t.Rows = append(t.Rows, []string{tr.Point.Load.String(), na, na, na, na, tr.ClientCPUs})
-			t.addNote("n/a: " + firstLine(tr.Error+tr.NA))
-			continue
-		}
-		loss := na
-		if l, ok := tr.Load.Loss(); ok {
-			loss = percent(l)
-		}
-		t.Rows = append(t.Rows, []string{
-			tr.Point.Load.String(), mbps(tr.Load.DeliveredBps), loss,
-			percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
-		})
-	}
-	return t
-}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +37,13 @@ time. The default suits a local link; peers far away want more, or "system".`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.OnFull = relay.OnFull(onFull)
+			for _, name := range []string{"workers", "queue-packets", "queue-bytes", "socket-buffer", "max-peers"} {
+				if v := cmd.Flags().Lookup(name).Value.String(); v == "0" || v == "0B" {
+					if cmd.Flags().Changed(name) {
+						return badInput(fmt.Errorf("relay: %s: have 0, want 1 at least", name))
+					}
+				}
+			}
 			if verbose {
 				c.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			}
@@ -49,9 +56,10 @@ time. The default suits a local link; peers far away want more, or "system".`,
 	transportFlag(f, &c.Transport)
 	f.IntVar(&c.Workers, "workers", 1, "pinned event loops")
 	cpusFlag(f, &c.CPUs, "CPUs of the workers, such as 0-3; default all")
-	f.IntVar(&c.QueuePackets, "queue-packets", relay.DefaultQueuePackets, "a peer's send queue, in packets")
-	bytesFlag(f, &c.QueueBytes, "queue-bytes", relay.DefaultQueueBytes, "a peer's send queue, in bytes")
 	f.StringVar(&onFull, "on-full", string(relay.Pause), fmt.Sprintf("when a send queue is full: one of %v", relay.OnFullPolicies()))
+	f.IntVar(&c.QueuePackets, "queue-packets", 0, "a peer's send queue, in packets; default "+queueDefaults(func(packets, _ int) string { return strconv.Itoa(packets) }))
+	bytesFlag(f, &c.QueueBytes, "queue-bytes", 0, "a peer's send queue, in bytes; default "+queueDefaults(func(_, bytes int) string { return units.Bytes(bytes).String() }))
+	f.Lookup("queue-bytes").DefValue = "" // said in the usage: it depends on the policy
 	f.DurationVar(&c.Moderation, "moderation", 0, "least time between two wake-ups of a worker, as a NIC's rx-usecs; 0 is off")
 	c.SocketBuffer = relay.DefaultSocketBuffer
 	f.Var(value[int]{&c.SocketBuffer, parseSocketBuffer, showSocketBuffer, "BYTES"}, "socket-buffer", "socket buffers of each peer, or system for autotuning")
@@ -60,6 +68,11 @@ time. The default suits a local link; peers far away want more, or "system".`,
 	f.StringVar(&metrics, "metrics", "", "address for Prometheus metrics (/metrics) and counters as JSON (/snapshot); default none")
 	f.BoolVar(&verbose, "verbose", false, "log single connections to stderr")
 	return cmd
+}
+
+// queueDefaults says what a send queue's default is under each policy.
+func queueDefaults(show func(packets, bytes int) string) string {
+	return fmt.Sprintf("%s with pause, %s with drop-head and drop-tail", show(relay.DefaultQueue(relay.Pause)), show(relay.DefaultQueue(relay.DropHead)))
 }
 
 func parseSocketBuffer(s string) (int, error) {
@@ -78,9 +91,6 @@ func showSocketBuffer(n int) string {
 }
 
 func runRelay(ctx context.Context, s *streams, c relay.Config, metrics string) error {
-	if c.Workers == 0 || c.MaxPeers == 0 || c.QueuePackets == 0 || c.QueueBytes == 0 || c.SocketBuffer == 0 {
-		return badInput(errors.New("relay: workers, max-peers, queue-packets, queue-bytes and socket-buffer must be 1 at least"))
-	}
 	if c.CPUs.IsEmpty() {
 		all, err := cpu.Available()
 		if err != nil {

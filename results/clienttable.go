@@ -1,0 +1,70 @@
+package results
+
+import "math"
+
+// CalibrationTable is what the client can do without a relay.
+func CalibrationTable(trials []*Trial) *Table {
+	t := &Table{
+		Title: "The client alone, sender to receiver without a relay",
+		Columns: []Column{
+			{Head: "Load", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %", Full: "interval CV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
+		},
+	}
+	for _, tr := range trials {
+		if tr.Kind != KindCalibration {
+			continue
+		}
+		if !tr.OK() {
+			t.Rows = append(t.Rows, []string{tr.Point.Load.String(), na, na, na, na, tr.ClientCPUs})
+			t.addNote("n/a: " + firstLine(tr.Error+tr.NA))
+			continue
+		}
+		loss := na
+		if l, ok := tr.Load.Loss(); ok {
+			loss = percent(l)
+		}
+		t.Rows = append(t.Rows, []string{
+			tr.Point.Load.String(), mbps(tr.Load.DeliveredBps), loss,
+			percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
+		})
+	}
+	return t
+}
+
+// ScheduleTable is how well the client kept its schedule: what the numbers of each
+// point owe to the client and not to the relay.
+func ScheduleTable(points []*PointStats) *Table {
+	names := namesOf(points)
+	t := &Table{
+		Title: "How the client kept its schedule",
+		Columns: []Column{
+			{Head: "Configuration", Left: true}, {Head: "Offered\nMbps"}, {Head: "Busiest\nthread %"},
+			{Head: "pacing\np50"}, {Head: "pacing\np99"}, {Head: "lateness\np50"}, {Head: "lateness\np99"}, {Head: "", Full: "Marks", Left: true},
+		},
+		Notes: []string{
+			"Pacing is from a tick to its handling, the client's own lateness; lateness from the intended time to the write, with the relay's back-pressure.",
+		},
+	}
+	for _, p := range points {
+		if p.DeliveredBps.N == 0 {
+			continue
+		}
+		name := names[p.Point.Config]
+		if b := p.Point.Load.Burst; b != "tick" {
+			name += ", burst " + b
+		}
+		if p.Pacing.Count == 0 || p.Lateness.Count == 0 {
+			t.addNote("n/a: as much as goes (max) has no schedule to be late for")
+		}
+		busiest := p.Busiest
+		if busiest == 0 {
+			busiest = math.NaN()
+		}
+		t.Rows = append(t.Rows, []string{
+			name, sweepRow(p)[0], percent(busiest),
+			duration(p.Pacing.P50NS, p.Pacing.Count), duration(p.Pacing.P99NS, p.Pacing.Count),
+			duration(p.Lateness.P50NS, p.Lateness.Count), duration(p.Lateness.P99NS, p.Lateness.Count), p.Marks,
+		})
+	}
+	return t
+}
