@@ -1,14 +1,15 @@
 package loadgen
 
 import (
-	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
-	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"hdbench/internal/cert"
 	"hdbench/internal/transport"
 )
 
@@ -27,6 +28,14 @@ func (s *Session) connectDirect(ctx context.Context) error {
 		t.peers = nil
 	}
 	o := s.cfg.socketOptions()
+	accepting := o
+	if s.cfg.Transport.Encrypted() {
+		own, err := cert.SelfSigned("127.0.0.1")
+		if err != nil {
+			return err
+		}
+		accepting.TLS = &tls.Config{Certificates: []tls.Certificate{own.Certificate}}
+	}
 	for _, f := range s.flows {
 		f.from, f.to = s.soloPeer(f.from), s.soloPeer(f.to)
 		f.from.sends = []*sendHalf{f.send}
@@ -36,18 +45,19 @@ func (s *Session) connectDirect(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return f.from.detach(conn, bufio.NewReader(strings.NewReader("")))
+			return f.from.detach(conn, nil)
 		})
 		g.Go(func() error {
 			nc, err := ln.Accept()
 			if err != nil {
 				return err
 			}
-			conn, err := transport.Accepted(s.cfg.Transport, nc.(*net.TCPConn), o)
+			nc.SetDeadline(time.Now().Add(loginTimeout))
+			conn, err := transport.Accepted(s.cfg.Transport, nc.(*net.TCPConn), accepting)
 			if err != nil {
 				return err
 			}
-			return f.to.detach(conn, bufio.NewReader(strings.NewReader("")))
+			return f.to.detach(conn, nil)
 		})
 		if err := g.Wait(); err != nil {
 			return fmt.Errorf("connect sender and receiver directly: %w", err)

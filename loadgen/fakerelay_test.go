@@ -3,13 +3,16 @@ package loadgen
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"sync"
 	"testing"
 
+	"hdbench/internal/cert"
 	"hdbench/internal/derp"
+	"hdbench/internal/transport"
 )
 
 // fakeRelay is a DERP server that does to packets what a test wants, written
@@ -33,9 +36,22 @@ type fakeRelay struct {
 
 func newFakeRelay(t *testing.T, pass func(header, []byte) [][]byte) *fakeRelay {
 	t.Helper()
+	return newFakeRelayOver(t, transport.TCP, pass)
+}
+
+// newFakeRelayOver is a fake relay whose TLS, if any, is crypto/tls's.
+func newFakeRelayOver(t *testing.T, k transport.Kind, pass func(header, []byte) [][]byte) *fakeRelay {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if k.Encrypted() {
+		own, err := cert.SelfSigned("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{own.Certificate}})
 	}
 	priv, err := derp.GeneratePrivateKey(rand.Reader)
 	if err != nil {

@@ -112,14 +112,19 @@ func (b Burst) frames(size int) int {
 
 // Defaults and limits of a Config.
 const (
-	DefaultTick     = 100 * time.Microsecond
-	DefaultDrain    = 2 * time.Second
-	MinPayload      = headerLen
-	MaxPayload      = derp.MaxPacket
-	MaxPairs        = 10_000
-	MaxThreads      = 256
-	IntervalLen     = 100 * time.Millisecond
-	minMeasure      = IntervalLen
+	DefaultTick  = 100 * time.Microsecond
+	DefaultDrain = 2 * time.Second
+	MinPayload   = headerLen
+	MaxPayload   = derp.MaxPacket
+	MaxPairs     = 10_000
+	MaxThreads   = 256
+	IntervalLen  = 100 * time.Millisecond
+	minMeasure   = IntervalLen
+
+	DefaultFramesPerRecord = 1
+	// MaxFramesPerRecord is more than fit: a record carries 16 KiB.
+	MaxFramesPerRecord = 1024
+
 	maxMeasure      = 24 * time.Hour
 	DefaultRegister = 10 * time.Second
 )
@@ -143,6 +148,10 @@ type Config struct {
 	// round trips by its own clock. It doubles what the relay carries.
 	RTT        bool
 	Congestion string // TCP congestion control; empty is the system's
+
+	// FramesPerRecord is how many frames a TLS record carries, where a write has
+	// so many. One is what real clients do: they flush after every packet.
+	FramesPerRecord int
 
 	// Direct leaves the relay out: each sender is connected to its receiver. The
 	// load then measures this client itself.
@@ -169,6 +178,9 @@ func (c Config) WithDefaults() (Config, error) {
 	if c.Register == 0 {
 		c.Register = DefaultRegister
 	}
+	if c.FramesPerRecord == 0 {
+		c.FramesPerRecord = DefaultFramesPerRecord
+	}
 	if c.CPUs.IsEmpty() {
 		all, err := cpu.Available()
 		if err != nil {
@@ -180,7 +192,7 @@ func (c Config) WithDefaults() (Config, error) {
 }
 
 func (c Config) check() error {
-	if _, err := transport.ParseKind(string(c.Transport)); err != nil {
+	if err := transport.Check(c.Transport); err != nil {
 		return err
 	}
 	if _, err := ParsePattern(string(c.Pattern)); err != nil {
@@ -203,6 +215,10 @@ func (c Config) check() error {
 		return fmt.Errorf("measure: have %v, want %v to %v", c.Measure, minMeasure, maxMeasure)
 	case c.Drain < 0 || c.Drain > time.Hour:
 		return fmt.Errorf("drain: have %v, want 0 to 1h", c.Drain)
+	case c.FramesPerRecord < 1 || c.FramesPerRecord > MaxFramesPerRecord:
+		return fmt.Errorf("frames-per-record: have %d, want 1 to %d", c.FramesPerRecord, MaxFramesPerRecord)
+	case c.FramesPerRecord > DefaultFramesPerRecord && !c.Transport.Encrypted():
+		return fmt.Errorf("frames-per-record: transport %s has no records", c.Transport)
 	case c.CPUs.Size() > MaxThreads:
 		return fmt.Errorf("cpus: have %d, want at most %d", c.CPUs.Size(), MaxThreads)
 	case c.RTT && c.Direct:
@@ -220,7 +236,7 @@ func (c Config) check() error {
 const sendBuffer = 128 << 10
 
 func (c *Config) socketOptions() transport.Options {
-	return transport.Options{Congestion: c.Congestion, SendBuffer: sendBuffer}
+	return transport.Options{Congestion: c.Congestion, SendBuffer: sendBuffer, RecordUnit: c.FramesPerRecord * c.frameSize()}
 }
 
 // frameSize is the length of a packet on the wire, without what the transport

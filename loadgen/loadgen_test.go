@@ -14,6 +14,7 @@ import (
 	"hdbench/internal/cpu"
 	"hdbench/internal/derp"
 	"hdbench/internal/measure"
+	"hdbench/internal/transport"
 	"hdbench/internal/units"
 )
 
@@ -51,13 +52,22 @@ func clean(t *testing.T, r *measure.Load) {
 	}
 }
 
-func TestEverythingArrives(t *testing.T) {
+// kinds runs a test over the transports of any machine.
+func kinds(t *testing.T, test func(*testing.T, transport.Kind)) {
+	for _, k := range kindsHere() {
+		t.Run(string(k), func(t *testing.T) { test(t, k) })
+	}
+}
+
+func TestEverythingArrives(t *testing.T) { kinds(t, testEverythingArrives) }
+
+func testEverythingArrives(t *testing.T, k transport.Kind) {
 	for _, p := range Patterns() {
 		for _, b := range []Burst{BurstTick, {Frames: 1}, {Frames: 7}, {Bytes: 2000}} {
 			t.Run(string(p)+"/"+b.String(), func(t *testing.T) {
-				relay := newFakeRelay(t, nil)
+				relay := newFakeRelayOver(t, k, nil)
 				cfg := small(relay.addr())
-				cfg.Pattern, cfg.Burst = p, b
+				cfg.Transport, cfg.Pattern, cfg.Burst = k, p, b
 				r := run(t, cfg)
 				clean(t, r)
 				if recv, sent := relay.counts(); recv != r.FramesSent || sent != r.FramesReceived {
@@ -73,7 +83,29 @@ func TestEverythingArrives(t *testing.T) {
 				if len(r.IntervalSentBps) != 3 || len(r.IntervalDeliveredBps) != 3 {
 					t.Errorf("%d intervals in 300 ms", len(r.IntervalSentBps))
 				}
+				if (r.TLS != nil) != k.Encrypted() {
+					t.Errorf("TLS of %s: %+v", k, r.TLS)
+				}
 			})
+		}
+	}
+}
+
+// By default a record carries one frame, as a real client's does; more if asked.
+func TestFramesPerRecord(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		relay := newFakeRelayOver(t, transport.TLS, nil)
+		cfg := small(relay.addr())
+		cfg.Transport, cfg.Burst, cfg.FramesPerRecord = transport.TLS, Burst{Frames: 6}, n
+		r := run(t, cfg)
+		clean(t, r)
+		frames := float64(r.TLS.BytesSent) / float64(cfg.frameSize())
+		// Probes and fins go alone.
+		if per := frames / float64(r.TLS.RecordsSent); per > float64(n) || per < 0.8*float64(n) {
+			t.Errorf("%d frames a record: %.0f frames in %d records", n, frames, r.TLS.RecordsSent)
+		}
+		if r.TLS.Suite != "TLS_AES_128_GCM_SHA256" && r.TLS.Suite != "TLS_CHACHA20_POLY1305_SHA256" || r.TLS.FramesPerRecord != n {
+			t.Errorf("%+v", r.TLS)
 		}
 	}
 }
@@ -160,17 +192,21 @@ func TestRTT(t *testing.T) {
 	}
 }
 
-func TestDirect(t *testing.T) {
+func TestDirect(t *testing.T) { kinds(t, testDirect) }
+
+func testDirect(t *testing.T, k transport.Kind) {
 	for _, p := range Patterns() {
 		cfg := small("")
-		cfg.Direct, cfg.Pattern = true, p
+		cfg.Direct, cfg.Pattern, cfg.Transport = true, p, k
 		clean(t, run(t, cfg))
 	}
 }
 
-func TestMaxRate(t *testing.T) {
+func TestMaxRate(t *testing.T) { kinds(t, testMaxRate) }
+
+func testMaxRate(t *testing.T, k transport.Kind) {
 	cfg := small("")
-	cfg.Direct, cfg.Rate = true, units.Max
+	cfg.Direct, cfg.Rate, cfg.Transport = true, units.Max, k
 	r := run(t, cfg)
 	clean(t, r)
 	if r.UnsentPackets != 0 || r.DeliveredBps < 1e6 {
@@ -180,15 +216,17 @@ func TestMaxRate(t *testing.T) {
 
 // A relay that stops reading holds the sender back: that is shortfall, and what
 // was sent is not lost.
-func TestBackPressureIsShortfall(t *testing.T) {
-	relay := newFakeRelay(t, func(h header, f []byte) [][]byte {
+func TestBackPressureIsShortfall(t *testing.T) { kinds(t, testBackPressureIsShortfall) }
+
+func testBackPressureIsShortfall(t *testing.T, k transport.Kind) {
+	relay := newFakeRelayOver(t, k, func(h header, f []byte) [][]byte {
 		if h.seq == 50 && h.flow == 0 {
 			time.Sleep(time.Second) // with the relay's lock held: nothing moves
 		}
 		return [][]byte{f}
 	})
 	cfg := small(relay.addr())
-	cfg.Payload, cfg.Rate = 60_000, 800*units.Mbps
+	cfg.Payload, cfg.Rate, cfg.Transport = 60_000, 800*units.Mbps, k
 	r := run(t, cfg)
 	if r.UnsentPackets == 0 || r.Lateness.Count == 0 || r.TotalDelivered != r.TotalSent || r.Undrained != 0 {
 		t.Errorf("unsent %d, delivered %d of %d, undrained %d", r.UnsentPackets, r.TotalDelivered, r.TotalSent, r.Undrained)
@@ -376,9 +414,11 @@ func TestPlan(t *testing.T) {
 }
 
 // Sending and checking a packet allocates nothing.
-func TestPacketsDoNotAllocate(t *testing.T) {
+func TestPacketsDoNotAllocate(t *testing.T) { kinds(t, testPacketsDoNotAllocate) }
+
+func testPacketsDoNotAllocate(t *testing.T, k transport.Kind) {
 	cfg := small("")
-	cfg.Direct, cfg.CPUs = true, cpu.Of(mustCPU(t))
+	cfg.Direct, cfg.CPUs, cfg.Transport = true, cpu.Of(mustCPU(t)), k
 	s, err := Prepare(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

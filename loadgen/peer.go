@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -22,6 +21,7 @@ type peer struct {
 
 	sock   transport.Socket
 	open   bool
+	suite  string // of TLS; empty without
 	unread []byte // what came with the login's last bytes
 	carry  derp.Carry
 
@@ -88,15 +88,11 @@ func (p *peer) login(br *bufio.Reader, conn net.Conn) (derp.Key, error) {
 
 // detach takes the socket over from the Go runtime.
 func (p *peer) detach(conn *transport.Conn, br *bufio.Reader) error {
-	p.unread = make([]byte, br.Buffered())
-	if _, err := io.ReadFull(br, p.unread); err != nil {
-		return err
-	}
-	sock, err := conn.Detach()
+	sock, unread, err := conn.Detach(br)
 	if err != nil {
 		return err
 	}
-	p.sock, p.open = sock, true
+	p.sock, p.unread, p.open, p.suite = sock, unread, true, conn.Suite()
 	return nil
 }
 

@@ -25,15 +25,17 @@ const maxEchoQueue = 4 << 20
 // readable takes one read's worth from p and checks it.
 func (t *thread) readable(p *peer) error {
 	carried := p.carry.Load(t.buf)
-	n, err := p.sock.Recv(t.buf[carried:])
+	n, err := p.sock.Recv(t.io, t.buf[carried:])
+	if n > 0 {
+		t.now = t.clock.Now()
+		if err := t.received(p, t.buf[:carried+n]); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return t.lost(p, err)
 	}
-	if n == 0 {
-		return nil
-	}
-	t.now = t.clock.Now()
-	return t.received(p, t.buf[:carried+n])
+	return nil
 }
 
 // received checks every whole frame in b and keeps the rest.

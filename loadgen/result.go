@@ -35,6 +35,7 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 		ms = append(ms, t.marks)
 		r.Threads = append(r.Threads, measure.Thread{CPU: t.cpu.String(), Role: t.role(), Busy: t.marks.busy()})
 	}
+	r.TLS = s.tls()
 	for _, f := range s.flows {
 		h := f.send
 		r.SentPackets += h.windowEnd - h.windowFirst
@@ -62,6 +63,24 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 		}
 	}
 	return r, nil
+}
+
+// tls is what the connections' records were; nil without TLS.
+func (s *Session) tls() *measure.TLS {
+	if !s.cfg.Transport.Encrypted() {
+		return nil
+	}
+	r := &measure.TLS{Transport: string(s.cfg.Transport), FramesPerRecord: s.cfg.FramesPerRecord}
+	for _, t := range s.threads {
+		r.RecordsSent += t.io.Records.Out
+		r.BytesSent += t.io.Records.OutBytes
+		r.RecordsReceived += t.io.Records.In
+		r.BytesReceived += t.io.Records.InBytes
+		for _, p := range t.peers {
+			r.Suite = p.suite
+		}
+	}
+	return r
 }
 
 func sentBytes(m mark) uint64      { return m.sent }

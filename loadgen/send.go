@@ -111,13 +111,13 @@ func (t *thread) canSend() bool {
 // write sends frames, all of one size, and keeps what the socket does not take.
 // h is whose data they are, nil if they are no data.
 func (t *thread) write(p *peer, frames []byte, h *sendHalf) error {
-	n, err := p.sock.Send(frames)
+	n, err := p.sock.Send(t.io, frames)
 	if err != nil {
 		return t.lost(p, err)
 	}
 	p.pendFlow, p.pendPart = h, 0
 	t.took(p, n)
-	if n == len(frames) {
+	if n == len(frames) && !p.sock.Pending() {
 		return nil
 	}
 	p.pend = append(p.pend[:0], frames[n:]...)
@@ -139,13 +139,13 @@ func (t *thread) took(p *peer, n int) {
 
 // writable sends what p has pending, then what has become due since.
 func (t *thread) writable(p *peer) error {
-	n, err := p.sock.Send(p.pend)
+	n, err := p.sock.Send(t.io, p.pend)
 	if err != nil {
 		return t.lost(p, err)
 	}
 	t.took(p, n)
 	p.pend = p.pend[:copy(p.pend, p.pend[n:])]
-	if len(p.pend) > 0 {
+	if len(p.pend) > 0 || p.sock.Pending() {
 		return nil
 	}
 	p.blocked = false

@@ -11,6 +11,7 @@ import (
 	"hdbench/internal/cpu"
 	"hdbench/internal/epoll"
 	"hdbench/internal/mono"
+	"hdbench/internal/transport"
 )
 
 const (
@@ -29,6 +30,7 @@ type thread struct {
 	index int
 	cpu   cpu.Set
 	poll  *epoll.Poller
+	io    *transport.Scratch
 	clock mono.Clock
 	peers []*peer
 	now   int64 // when the present read or tick began
@@ -82,7 +84,7 @@ func newThread(s *Session, cpus cpu.Set, index int) (*thread, error) {
 		return nil, err
 	}
 	return &thread{
-		s: s, index: index, cpu: cpus, poll: poll, clock: s.clock,
+		s: s, index: index, cpu: cpus, poll: poll, io: transport.NewScratch(s.cfg.Transport), clock: s.clock,
 		buf: make([]byte, recvBuffer),
 		rec: recorder{
 			latency: newHistogram(), rtt: newHistogram(),

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -42,9 +43,10 @@ const (
 	// SystemSocketBuffer leaves the buffers to the system's autotuning.
 	SystemSocketBuffer = -1
 
-	defaultLoginTimeout = 10 * time.Second // derper's
-	defaultDrainTimeout = 2 * time.Second
-	userTimeout         = 15 * time.Second // derper's --tcp-user-timeout
+	defaultLoginTimeout  = 10 * time.Second // derper's
+	defaultDrainTimeout  = 2 * time.Second
+	defaultRecordTimeout = 10 * time.Second
+	userTimeout          = 15 * time.Second // derper's --tcp-user-timeout
 )
 
 // DefaultQueue is a peer's send queue under a policy. Pausing needs little, and
@@ -77,13 +79,19 @@ type Config struct {
 	Moderation time.Duration
 
 	Congestion string // TCP congestion control; empty is the system's
-	MaxPeers   int
-	MaxLogins  int // handshakes at once
-	Key        derp.PrivateKey
+
+	// Certificate is what the relay shows over TLS; nil: one of its own making.
+	// The certificate that tells clients the relay's DERP key is added to it.
+	Certificate *tls.Certificate
+	MaxPeers    int
+	MaxLogins   int // handshakes at once
+	Key         derp.PrivateKey
 
 	LoginTimeout time.Duration // from accept to ServerInfo
-	DrainTimeout time.Duration // for what is queued when the relay stops
-	KeepAlive    time.Duration // interval of KeepAlive frames
+	// RecordTimeout is how long a peer may leave a TLS record unfinished.
+	RecordTimeout time.Duration
+	DrainTimeout  time.Duration // for what is queued when the relay stops
+	KeepAlive     time.Duration // interval of KeepAlive frames
 
 	Log *slog.Logger // what goes wrong with single connections, at debug level
 }
@@ -109,6 +117,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.MaxPeers, DefaultMaxPeers)
 	def(&c.MaxLogins, DefaultMaxLogins)
 	defD(&c.LoginTimeout, defaultLoginTimeout)
+	defD(&c.RecordTimeout, defaultRecordTimeout)
 	defD(&c.DrainTimeout, defaultDrainTimeout)
 	defD(&c.KeepAlive, derp.KeepAliveSeconds*time.Second)
 	if c.Transport == "" {
@@ -131,8 +140,11 @@ func (c Config) check() error {
 	if c.Workers < 1 || c.Workers > MaxWorkers {
 		return fmt.Errorf("workers: have %d, want 1 to %d", c.Workers, MaxWorkers)
 	}
-	if _, err := transport.ParseKind(string(c.Transport)); err != nil {
+	if err := transport.Check(c.Transport); err != nil {
 		return err
+	}
+	if c.Certificate != nil && !c.Transport.Encrypted() {
+		return fmt.Errorf("certificate: transport %s has no use for one; did you mean transport tls or ktls?", c.Transport)
 	}
 	switch c.OnFull {
 	case Pause, DropHead, DropTail:

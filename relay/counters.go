@@ -1,8 +1,12 @@
 package relay
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"hdbench/internal/tlsrec"
+	"hdbench/internal/transport"
 )
 
 // DropReason says why a packet was dropped, in derper's names.
@@ -51,6 +55,9 @@ type counters struct {
 	peerGones        uint64
 	unknownFrames    uint64
 
+	// Peers disconnected for what their TLS records were.
+	decryptErrors, tlsAlerts, keyUpdates, unexpectedRecords, recordTimeouts uint64
+
 	recvs, sends uint64 // system calls that moved data
 	waits        uint64 // times the worker slept
 	moderated    uint64 // times it slept on purpose
@@ -63,9 +70,23 @@ func (c *counters) drop(r DropReason, packets, data int) {
 	c.droppedBytes[r] += uint64(data)
 }
 
+// countRecordError counts why a connection with TLS has ended, if that is why.
+func (c *counters) countRecordError(err error) {
+	switch {
+	case errors.Is(err, tlsrec.ErrDecrypt):
+		c.decryptErrors++
+	case errors.Is(err, tlsrec.ErrAlert):
+		c.tlsAlerts++
+	case errors.Is(err, tlsrec.ErrKeyUpdate):
+		c.keyUpdates++
+	case errors.Is(err, tlsrec.ErrUnexpected):
+		c.unexpectedRecords++
+	}
+}
+
 // lobbyCounters count what happens before a peer has a worker.
 type lobbyCounters struct {
-	accepted, failed, refused, timedOut, other atomic.Uint64
+	accepted, failed, refused, timedOut, other, noTLS atomic.Uint64
 }
 
 func (l *lobbyCounters) snapshot() LoginSnapshot {
@@ -75,6 +96,7 @@ func (l *lobbyCounters) snapshot() LoginSnapshot {
 		Refused:  l.refused.Load(),
 		TimedOut: l.timedOut.Load(),
 		Other:    l.other.Load(),
+		NoTLS:    l.noTLS.Load(),
 	}
 }
 
@@ -94,6 +116,7 @@ type LoginSnapshot struct {
 	Refused  uint64 `json:"refused"`   // for want of room: too many peers or logins at once
 	TimedOut uint64 `json:"timed_out"` // that did not finish their login in time
 	Other    uint64 `json:"other"`     // plain HTTP requests, probes among them
+	NoTLS    uint64 `json:"no_tls"`    // whose TLS handshake failed
 }
 
 // WorkerSnapshot is one worker's counters and gauges.
@@ -120,6 +143,14 @@ type WorkerSnapshot struct {
 	KeepAlives     uint64 `json:"keep_alives"`
 	PeerGones      uint64 `json:"peer_gones"`
 	UnknownFrames  uint64 `json:"unknown_frames"`
+
+	DecryptErrors     uint64 `json:"decrypt_errors"`     // peers disconnected for a record that does not authenticate or is none
+	TLSAlerts         uint64 `json:"tls_alerts"`         // for a fatal alert of theirs
+	KeyUpdates        uint64 `json:"key_updates"`        // for a KeyUpdate message
+	UnexpectedRecords uint64 `json:"unexpected_records"` // for a record or message that has no place after the handshake
+	RecordTimeouts    uint64 `json:"record_timeouts"`    // for a record that was begun and not ended
+
+	Records transport.RecordCounts `json:"records"` // of all peers; with ktls only bytes are known
 
 	Recvs      uint64 `json:"recvs"`
 	Sends      uint64 `json:"sends"`
@@ -176,7 +207,10 @@ func (w *worker) snapshot() WorkerSnapshot {
 		Adopted: c.adopted, Left: c.left, ProtocolErrors: c.protocolErrors,
 		Pings: c.pings, PongsLost: c.pongsLost, KeepAlives: c.keepAlives,
 		PeerGones: c.peerGones, UnknownFrames: c.unknownFrames,
-		Recvs: c.recvs, Sends: c.sends, Waits: c.waits, Moderated: c.moderated,
+		DecryptErrors: c.decryptErrors, TLSAlerts: c.tlsAlerts, KeyUpdates: c.keyUpdates,
+		UnexpectedRecords: c.unexpectedRecords, RecordTimeouts: c.recordTimeouts,
+		Records: w.io.Records,
+		Recvs:   c.recvs, Sends: c.sends, Waits: c.waits, Moderated: c.moderated,
 		CrossWakes: c.crossWakes, Pauses: c.pauses,
 	}
 	for _, r := range DropReasons() {

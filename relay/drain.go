@@ -47,7 +47,7 @@ func (w *worker) drained() bool {
 		return false
 	}
 	for _, p := range w.peers {
-		if p != nil && !p.q.empty() {
+		if p != nil && p.backedUp() {
 			return false
 		}
 	}

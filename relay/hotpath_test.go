@@ -3,6 +3,8 @@ package relay
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"testing"
 
@@ -15,19 +17,21 @@ import (
 type bench struct {
 	t        testing.TB
 	s        *Server
+	k        transport.Kind
 	src, dst transport.Socket // the far ends
+	io       *transport.Scratch
 	dstKey   derp.Key
 	buf      []byte
 }
 
 // newBench has a source on worker 0 and a destination on the last worker.
-func newBench(t testing.TB, workers int, onFull OnFull) *bench {
+func newBench(t testing.TB, k transport.Kind, workers int, onFull OnFull) *bench {
 	t.Helper()
-	s, err := New(Config{Listen: "127.0.0.1:0", Workers: workers, OnFull: onFull})
+	s, err := New(Config{Listen: "127.0.0.1:0", Transport: k, Workers: workers, OnFull: onFull})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, s: s, buf: make([]byte, 1<<20)}
+	b := &bench{t: t, s: s, k: k, io: transport.NewScratch(k), buf: make([]byte, 1<<20)}
 	t.Cleanup(func() {
 		for _, w := range s.workers {
 			w.stop()
@@ -51,24 +55,25 @@ func (b *bench) adopt(w *worker, key derp.Key) transport.Socket {
 		b.t.Fatal(err)
 	}
 	defer ln.Close()
-	c, err := transport.Dial(context.Background(), transport.TCP, ln.Addr().String(), transport.Options{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	var far transport.Socket
+	dialed := make(chan error, 1)
+	go func() {
+		c, err := transport.Dial(context.Background(), b.k, ln.Addr().String(), transport.Options{RecordUnit: derp.PacketOverhead + 1400})
+		if err == nil {
+			far, _, err = c.Detach(nil)
+		}
+		dialed <- err
+	}()
 	nc, err := ln.Accept()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	a, err := transport.Accepted(transport.TCP, nc.(*net.TCPConn), transport.Options{})
+	a, err := transport.Accepted(b.k, nc.(*net.TCPConn), transport.Options{TLS: b.s.tls})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	far, err := c.Detach()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	near, err := a.Detach()
-	if err != nil {
+	near, _, err := a.Detach(nil)
+	if err := errors.Join(err, <-dialed); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { far.Close() })
@@ -80,7 +85,11 @@ func (b *bench) adopt(w *worker, key derp.Key) transport.Socket {
 // drain reads n bytes that are there or about to be.
 func (b *bench) drain(s *transport.Socket, n int) {
 	for n > 0 {
-		m, err := s.Recv(b.buf[:min(n, len(b.buf))])
+		room := b.buf
+		if b.k == transport.TCP { // with records there is nothing else to come
+			room = b.buf[:min(n, len(b.buf))]
+		}
+		m, err := s.Recv(b.io, room)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -109,7 +118,7 @@ func (b *bench) forward(frames []byte, n int) {
 	last := b.s.workers[len(b.s.workers)-1]
 	want := last.c.forwardedPackets + uint64(n)
 	for sent := 0; sent < len(frames); {
-		m, err := b.src.Send(frames[sent:])
+		m, err := b.src.Send(b.io, frames[sent:])
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -122,13 +131,15 @@ func (b *bench) forward(frames []byte, n int) {
 	b.drain(&b.dst, len(frames))
 }
 
-func TestForwardingDoesNotAllocate(t *testing.T) {
+func TestForwardingDoesNotAllocate(t *testing.T) { overEach(t, testForwardingDoesNotAllocate) }
+
+func testForwardingDoesNotAllocate(t *testing.T, k transport.Kind) {
 	for _, c := range []struct {
 		name    string
 		workers int
 	}{{"same worker", 1}, {"across workers", 2}} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, c.workers, Pause)
+			b := newBench(t, k, c.workers, Pause)
 			for _, n := range []int{1, 40} {
 				frames := b.packets(n, 1400)
 				b.forward(frames, n)
@@ -144,7 +155,7 @@ func TestForwardingDoesNotAllocate(t *testing.T) {
 // buffers are there, nor must dropping one.
 func TestQueueingDoesNotAllocate(t *testing.T) {
 	for _, onFull := range OnFullPolicies() {
-		b := newBench(t, 1, onFull)
+		b := newBench(t, transport.TCP, 1, onFull)
 		w := b.s.workers[0]
 		p := w.peers[1]
 		frame := derp.AppendFrame(nil, derp.FrameRecvPacket, make([]byte, derp.KeyLen+1400))
@@ -167,8 +178,8 @@ func TestQueueingDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func benchmarkForward(b *testing.B, workers, packets int) {
-	h := newBench(b, workers, Pause)
+func benchmarkForward(b *testing.B, k transport.Kind, workers, packets int) {
+	h := newBench(b, k, workers, Pause)
 	frames := h.packets(packets, 1400)
 	b.SetBytes(int64(packets) * 1400)
 	b.ReportAllocs()
@@ -179,16 +190,19 @@ func benchmarkForward(b *testing.B, workers, packets int) {
 }
 
 func BenchmarkForward(b *testing.B) {
-	b.Run("workers=1/packets=1", func(b *testing.B) { benchmarkForward(b, 1, 1) })
-	b.Run("workers=1/packets=45", func(b *testing.B) { benchmarkForward(b, 1, 45) })
-	b.Run("workers=2/packets=1", func(b *testing.B) { benchmarkForward(b, 2, 1) })
-	b.Run("workers=2/packets=45", func(b *testing.B) { benchmarkForward(b, 2, 45) })
+	for _, k := range kindsHere() {
+		for _, workers := range []int{1, 2} {
+			for _, packets := range []int{1, 45} {
+				b.Run(fmt.Sprintf("transport=%s/workers=%d/packets=%d", k, workers, packets), func(b *testing.B) { benchmarkForward(b, k, workers, packets) })
+			}
+		}
+	}
 }
 
 // BenchmarkParse is the relay's own share: finding and rewriting packets in a
 // receive buffer, without sockets.
 func BenchmarkParse(b *testing.B) {
-	h := newBench(b, 1, Pause)
+	h := newBench(b, transport.TCP, 1, Pause)
 	w := h.s.workers[0]
 	p := w.peers[0]
 	frames := h.packets(45, 1400)

@@ -1,11 +1,14 @@
 package relay
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"hdbench/internal/derp"
 )
@@ -32,6 +35,29 @@ func serveHTTP(w io.Writer, req *http.Request) error {
 		status, body = http.StatusOK, "hdbench relay: a DERP server to be measured\n"
 	}
 	return errors.Join(errServed, respondWith(w, req, status, header, body))
+}
+
+// lingerTime is how long an answered client may take to close.
+const lingerTime = 250 * time.Millisecond
+
+// answerPlainHTTP tells a client that speaks HTTP where TLS is expected what is
+// wrong, as it could not know otherwise.
+func answerPlainHTTP(nc *net.TCPConn, handshake error) error {
+	var header tls.RecordHeaderError
+	if !errors.As(handshake, &header) {
+		return nil
+	}
+	switch string(header.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "OPTIO":
+		_, err := io.WriteString(nc, "HTTP/1.0 400 Bad Request: this relay speaks TLS\r\nConnection: close\r\n\r\nplain HTTP was sent to a relay that speaks TLS\n")
+		// Closed with its request unread, the connection would be reset, and the
+		// answer lost.
+		nc.SetDeadline(time.Now().Add(lingerTime))
+		nc.CloseWrite()
+		io.CopyN(io.Discard, nc, maxLoginBytes)
+		return err
+	}
+	return nil
 }
 
 // noContentHeader answers the challenge by which clients tell this host from a

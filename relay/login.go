@@ -94,6 +94,8 @@ func (s *Server) logIn(nc *net.TCPConn) {
 		s.lobby.refused.Add(1)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		s.lobby.timedOut.Add(1)
+	case errors.Is(err, transport.ErrHandshake):
+		s.lobby.noTLS.Add(1)
 	default:
 		s.lobby.failed.Add(1)
 	}
@@ -112,9 +114,10 @@ func (s *Server) handshake(nc *net.TCPConn) error {
 	conn, err := transport.Accepted(s.cfg.Transport, nc, transport.Options{
 		Congestion: s.cfg.Congestion, UserTimeout: userTimeout,
 		SendBuffer: s.cfg.SocketBuffer, RecvBuffer: s.cfg.SocketBuffer, // not positive: the system's
+		TLS: s.tls,
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, answerPlainHTTP(nc, err))
 	}
 	br := bufio.NewReader(io.LimitReader(conn, maxLoginBytes))
 	req, err := http.ReadRequest(br)
@@ -154,11 +157,7 @@ func (s *Server) derpLogin(conn *transport.Conn, br *bufio.Reader, req *http.Req
 	if err != nil {
 		return login{}, err
 	}
-	unread := make([]byte, br.Buffered())
-	if _, err := io.ReadFull(br, unread); err != nil {
-		return login{}, err
-	}
-	sock, err := conn.Detach()
+	sock, unread, err := conn.Detach(br)
 	if err != nil {
 		return login{}, err
 	}

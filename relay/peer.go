@@ -29,12 +29,17 @@ type peer struct {
 	pauses    int    // destinations (and rings) this source waits for
 	watched   uint32 // epoll conditions in effect
 	closed    bool
+	spoke     bool // something was received since the last chores
 	dup       bool // another connection has the same key
 	preferred bool
 
 	nextKeepAlive int64         // CLOCK_MONOTONIC ns
+	silentSince   int64         // with half a TLS record; 0 if not
 	notHere       *rate.Limiter // of PeerGone answers to unknown destinations; nil until needed
 }
+
+// backedUp reports whether something waits for the socket to take it.
+func (p *peer) backedUp() bool { return !p.q.empty() || p.sock.Pending() }
 
 // route caches where the packets for one destination key go. It is valid while
 // the worker's table has not changed.

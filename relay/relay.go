@@ -19,10 +19,12 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"hdbench/internal/cert"
 	"hdbench/internal/derp"
 )
 
@@ -38,6 +41,7 @@ type Server struct {
 	cfg     Config
 	pub     derp.Key
 	ln      *net.TCPListener
+	tls     *tls.Config // nil without TLS
 	workers []*worker
 
 	logins  *semaphore.Weighted // how many handshakes may run at once
@@ -56,6 +60,10 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	tlsConfig, err := serverTLS(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -64,6 +72,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:     cfg,
 		pub:     cfg.Key.Public(),
 		ln:      ln.(*net.TCPListener),
+		tls:     tlsConfig,
 		logins:  semaphore.NewWeighted(int64(cfg.MaxLogins)),
 		pending: make(map[net.Conn]struct{}),
 		started: time.Now(),
@@ -79,6 +88,32 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.connectRings()
 	return s, nil
+}
+
+// serverTLS is the configuration of a relay's handshakes; nil without TLS.
+func serverTLS(cfg *Config) (*tls.Config, error) {
+	if !cfg.Transport.Encrypted() {
+		return nil, nil
+	}
+	shown := cfg.Certificate
+	if shown == nil {
+		host, _, err := net.SplitHostPort(cfg.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		own, err := cert.SelfSigned(host)
+		if err != nil {
+			return nil, err
+		}
+		shown = &own.Certificate
+	}
+	meta, err := derp.MetaCert(cfg.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	chain := *shown
+	chain.Certificate = append(slices.Clone(shown.Certificate), meta)
+	return &tls.Config{Certificates: []tls.Certificate{chain}}, nil
 }
 
 // Addr is the address the relay listens on.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"hdbench/internal/derp"
+	"hdbench/internal/transport"
 )
 
 // patience bounds every wait in these tests; none waits that long when it passes.
@@ -69,6 +71,13 @@ func startStoppable(t *testing.T, cfg Config) (*Server, func() error) {
 	}
 }
 
+// overEach runs a test over every transport there is here.
+func overEach(t *testing.T, test func(*testing.T, transport.Kind)) {
+	for _, k := range kindsHere() {
+		t.Run(string(k), func(t *testing.T) { test(t, k) })
+	}
+}
+
 // client is a DERP client made of blocking calls.
 type client struct {
 	t    *testing.T
@@ -87,7 +96,8 @@ func dial(t *testing.T, s *Server) *client {
 	return dialAs(t, s, priv)
 }
 
-func dialAs(t *testing.T, s *Server, priv derp.PrivateKey) *client {
+// connect opens a connection; over TLS, crypto/tls is the other side.
+func connect(t *testing.T, s *Server) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
@@ -95,6 +105,15 @@ func dialAs(t *testing.T, s *Server, priv derp.PrivateKey) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
+	if s.Config().Transport.Encrypted() {
+		return tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	return conn
+}
+
+func dialAs(t *testing.T, s *Server, priv derp.PrivateKey) *client {
+	t.Helper()
+	conn := connect(t, s)
 	c := &client{t: t, conn: conn, br: bufio.NewReaderSize(conn, 128<<10), priv: priv, key: priv.Public()}
 	if err := derp.WriteUpgradeRequest(conn, "relay", false); err != nil {
 		t.Fatal(err)
@@ -208,8 +227,12 @@ func keyOn(t *testing.T, i, n int) derp.PrivateKey {
 }
 
 func TestForwardsWithinAndAcrossWorkers(t *testing.T) {
+	overEach(t, testForwardsWithinAndAcrossWorkers)
+}
+
+func testForwardsWithinAndAcrossWorkers(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 2, 4} {
-		s := start(t, Config{Workers: workers})
+		s := start(t, Config{Transport: k, Workers: workers})
 		a := dialAs(t, s, keyOn(t, 0, workers))
 		for w := range workers {
 			b := dialAs(t, s, keyOn(t, w, workers))
@@ -230,9 +253,11 @@ func TestForwardsWithinAndAcrossWorkers(t *testing.T) {
 
 // Packets keep their order and their bytes however the stream is cut, from one
 // source to several destinations, with other frames between.
-func TestStreamCutAnywhere(t *testing.T) {
+func TestStreamCutAnywhere(t *testing.T) { overEach(t, testStreamCutAnywhere) }
+
+func testStreamCutAnywhere(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 3} {
-		s := start(t, Config{Workers: workers})
+		s := start(t, Config{Transport: k, Workers: workers})
 		src := dial(t, s)
 		dsts := []*client{dial(t, s), dial(t, s), dial(t, s)}
 		var stream []byte
@@ -273,8 +298,10 @@ func TestStreamCutAnywhere(t *testing.T) {
 	}
 }
 
-func TestPing(t *testing.T) {
-	s := start(t, Config{})
+func TestPing(t *testing.T) { overEach(t, testPing) }
+
+func testPing(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k})
 	c := dial(t, s)
 	c.write(derp.AppendFrame(nil, derp.FramePing, []byte("12345678")))
 	if got := c.next(derp.FramePong); string(got) != "12345678" {
@@ -286,9 +313,11 @@ func TestPing(t *testing.T) {
 	}
 }
 
-func TestUnknownDestination(t *testing.T) {
+func TestUnknownDestination(t *testing.T) { overEach(t, testUnknownDestination) }
+
+func testUnknownDestination(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 2} {
-		s := start(t, Config{Workers: workers})
+		s := start(t, Config{Transport: k, Workers: workers})
 		c := dialAs(t, s, keyOn(t, 0, workers))
 		nobody := keyOn(t, workers-1, workers).Public()
 		c.send(nobody, []byte("ordinary data gets no answer"))
@@ -303,9 +332,11 @@ func TestUnknownDestination(t *testing.T) {
 	}
 }
 
-func TestPeerGoneGoesToThoseWhoHeard(t *testing.T) {
+func TestPeerGoneGoesToThoseWhoHeard(t *testing.T) { overEach(t, testPeerGoneGoesToThoseWhoHeard) }
+
+func testPeerGoneGoesToThoseWhoHeard(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 2} {
-		s := start(t, Config{Workers: workers})
+		s := start(t, Config{Transport: k, Workers: workers})
 		leaver := dialAs(t, s, keyOn(t, 0, workers))
 		heard := dialAs(t, s, keyOn(t, workers-1, workers))
 		stranger := dialAs(t, s, keyOn(t, workers-1, workers))
@@ -324,8 +355,10 @@ func TestPeerGoneGoesToThoseWhoHeard(t *testing.T) {
 	}
 }
 
-func TestDuplicateKeys(t *testing.T) {
-	s := start(t, Config{})
+func TestDuplicateKeys(t *testing.T) { overEach(t, testDuplicateKeys) }
+
+func testDuplicateKeys(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k})
 	src := dial(t, s)
 	old := dial(t, s)
 	src.send(old.key, []byte("1"))
@@ -376,6 +409,10 @@ func TestDuplicatesNoneOfWhichIsAlive(t *testing.T) {
 }
 
 func TestProtocolErrorsEndTheConnection(t *testing.T) {
+	overEach(t, testProtocolErrorsEndTheConnection)
+}
+
+func testProtocolErrorsEndTheConnection(t *testing.T, k transport.Kind) {
 	key := make([]byte, derp.KeyLen)
 	for name, b := range map[string][]byte{
 		"send packet without key": derp.AppendFrame(nil, derp.FrameSendPacket, key[:31]),
@@ -388,7 +425,7 @@ func TestProtocolErrorsEndTheConnection(t *testing.T) {
 		"forward packet":          derp.AppendFrame(nil, derp.FrameForwardPacket, make([]byte, 100)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, Config{})
+			s := start(t, Config{Transport: k})
 			a, b2 := dial(t, s), dial(t, s)
 			bad := dial(t, s)
 			bad.send(a.key, []byte("before"))
@@ -404,16 +441,18 @@ func TestProtocolErrorsEndTheConnection(t *testing.T) {
 	}
 }
 
-func TestLoginDeadline(t *testing.T) {
-	s := start(t, Config{LoginTimeout: 50 * time.Millisecond})
+func TestLoginDeadline(t *testing.T) { overEach(t, testLoginDeadline) }
+
+func testLoginDeadline(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k, LoginTimeout: 50 * time.Millisecond})
 	for _, said := range []string{"", "GET /derp HTTP/1.1\r\n", "GET /derp HTTP/1.1\r\nHost: x\r\nUpgrade: DERP\r\n\r\n"} {
-		conn, err := net.Dial("tcp", s.Addr().String())
-		if err != nil {
-			t.Fatal(err)
+		conn := connect(t, s)
+		if said != "" { // which over TLS would be a handshake
+			io.WriteString(conn, said)
 		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(patience))
-		io.WriteString(conn, said)
+		if c, ok := conn.(*tls.Conn); ok && said == "" {
+			conn = c.NetConn()
+		}
 		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("after %q the relay waits for ever", said)
 		}
@@ -443,15 +482,12 @@ func TestLoginCap(t *testing.T) {
 	dial(t, s)
 }
 
-func TestMaxPeers(t *testing.T) {
-	s := start(t, Config{MaxPeers: 1})
+func TestMaxPeers(t *testing.T) { overEach(t, testMaxPeers) }
+
+func testMaxPeers(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k, MaxPeers: 1})
 	first := dial(t, s)
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn := connect(t, s)
 	if err := derp.WriteUpgradeRequest(conn, "x", false); err != nil {
 		t.Fatal(err)
 	}
@@ -464,15 +500,13 @@ func TestMaxPeers(t *testing.T) {
 	dial(t, s)
 }
 
-func TestFastStartAndEagerClient(t *testing.T) {
-	s := start(t, Config{})
+func TestFastStartAndEagerClient(t *testing.T) { overEach(t, testFastStartAndEagerClient) }
+
+func testFastStartAndEagerClient(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k})
 	dst := dial(t, s)
 	priv, _ := derp.GeneratePrivateKey(rand.Reader)
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := connect(t, s)
 	// A client that knows the relay's key says everything at once: request,
 	// ClientInfo and a packet.
 	var b bytes.Buffer
@@ -489,13 +523,19 @@ func TestFastStartAndEagerClient(t *testing.T) {
 	dst.expect(priv.Public(), []byte("early"))
 }
 
-func TestKeepAlive(t *testing.T) {
-	s := start(t, Config{KeepAlive: time.Millisecond})
+func TestKeepAlive(t *testing.T) { overEach(t, testKeepAlive) }
+
+func testKeepAlive(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k, KeepAlive: time.Millisecond})
 	dial(t, s).next(derp.FrameKeepAlive)
 }
 
 func TestDrainTellsThePeersAndSendsWhatIsQueued(t *testing.T) {
-	s, stop := startStoppable(t, Config{Workers: 2})
+	overEach(t, testDrainTellsThePeersAndSendsWhatIsQueued)
+}
+
+func testDrainTellsThePeersAndSendsWhatIsQueued(t *testing.T, k transport.Kind) {
+	s, stop := startStoppable(t, Config{Transport: k, Workers: 2})
 	a, b := dialAs(t, s, keyOn(t, 0, 2)), dialAs(t, s, keyOn(t, 1, 2))
 	// Fill b's socket until something is queued for it.
 	data := bytes.Repeat([]byte("q"), 60_000)
@@ -547,10 +587,14 @@ func TestDrainEndsLogins(t *testing.T) {
 // back as the policy says, everybody else's all arrive, and in the end every
 // packet is accounted for.
 func TestSlowReceiverLosesOnlyItsOwnPackets(t *testing.T) {
+	overEach(t, testSlowReceiverLosesOnlyItsOwnPackets)
+}
+
+func testSlowReceiverLosesOnlyItsOwnPackets(t *testing.T, k transport.Kind) {
 	for _, onFull := range OnFullPolicies() {
 		for _, workers := range []int{1, 2} {
 			t.Run(fmt.Sprint(onFull, "/", workers), func(t *testing.T) {
-				s := start(t, Config{Workers: workers, OnFull: onFull, QueuePackets: 64})
+				s := start(t, Config{Transport: k, Workers: workers, OnFull: onFull, QueuePackets: 64})
 				src := dialAs(t, s, keyOn(t, 0, workers))
 				stuck := dialAs(t, s, keyOn(t, workers-1, workers))
 				src2 := dialAs(t, s, keyOn(t, 0, workers))
@@ -613,9 +657,13 @@ func TestSlowReceiverLosesOnlyItsOwnPackets(t *testing.T) {
 }
 
 func TestReceiverThatLeavesWithAFullQueue(t *testing.T) {
+	overEach(t, testReceiverThatLeavesWithAFullQueue)
+}
+
+func testReceiverThatLeavesWithAFullQueue(t *testing.T, k transport.Kind) {
 	for _, onFull := range OnFullPolicies() {
 		for _, workers := range []int{1, 2} {
-			s := start(t, Config{Workers: workers, OnFull: onFull})
+			s := start(t, Config{Transport: k, Workers: workers, OnFull: onFull})
 			src := dialAs(t, s, keyOn(t, 0, workers))
 			dst := dialAs(t, s, keyOn(t, workers-1, workers))
 			other := dialAs(t, s, keyOn(t, workers-1, workers))
@@ -635,8 +683,10 @@ func TestReceiverThatLeavesWithAFullQueue(t *testing.T) {
 	}
 }
 
-func TestPingFloodWithoutReading(t *testing.T) {
-	s, stop := startStoppable(t, Config{DrainTimeout: time.Millisecond})
+func TestPingFloodWithoutReading(t *testing.T) { overEach(t, testPingFloodWithoutReading) }
+
+func testPingFloodWithoutReading(t *testing.T, k transport.Kind) {
+	s, stop := startStoppable(t, Config{Transport: k, DrainTimeout: time.Millisecond})
 	c := dial(t, s)
 	flood := bytes.Repeat(derp.AppendFrame(nil, derp.FramePing, make([]byte, 8)), 10_000)
 	for snapshot(t, s).PerWorker[0].PongsLost == 0 {
@@ -761,8 +811,10 @@ func TestBadConfig(t *testing.T) {
 	s.closeWorkers()
 }
 
-func TestManyPeersComeAndGo(t *testing.T) {
-	s, stop := startStoppable(t, Config{Workers: 3})
+func TestManyPeersComeAndGo(t *testing.T) { overEach(t, testManyPeersComeAndGo) }
+
+func testManyPeersComeAndGo(t *testing.T, k transport.Kind) {
+	s, stop := startStoppable(t, Config{Transport: k, Workers: 3})
 	hub := dial(t, s)
 	go io.Copy(io.Discard, hub.br)
 	var wg sync.WaitGroup

@@ -103,7 +103,8 @@ func decodeRecord(b []byte, from int32) record {
 			slot:   int32(binary.LittleEndian.Uint32(b[8:])),
 			gen:    int32(binary.LittleEndian.Uint32(b[12:])),
 		},
-		frames: b[recordHeader : recordHeader+n],
+		// Not a byte more: what lies behind belongs to the producer.
+		frames: b[recordHeader : recordHeader+n : recordHeader+n],
 		n:      int(binary.LittleEndian.Uint32(b[4:])),
 	}
 }

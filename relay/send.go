@@ -60,7 +60,7 @@ func (w *worker) flushPeer(p *peer) {
 	i := p.runs.first
 	p.runs = runList{noRun, noRun}
 	p.dirty = false
-	if p.closed || !p.q.empty() {
+	if p.closed || p.backedUp() {
 		w.keepRuns(p, i)
 		return
 	}
@@ -82,7 +82,7 @@ func (w *worker) sendRuns(p *peer, i int32) (next int32, ok bool) {
 	total, end := 0, i
 	if r := &w.runs[i]; r.next == noRun {
 		total, end = len(r.b), noRun
-		n, err = p.sock.Send(r.b)
+		n, err = p.sock.Send(w.io, r.b)
 	} else {
 		w.iov = w.iov[:0]
 		for end != noRun && len(w.iov) < cap(w.iov) {
@@ -93,7 +93,7 @@ func (w *worker) sendRuns(p *peer, i int32) (next int32, ok bool) {
 			total += len(r.b)
 			end = r.next
 		}
-		n, err = p.sock.SendV(w.iov)
+		n, err = p.sock.SendV(w.io, w.iov)
 	}
 	if err != nil {
 		for j := i; j != end; j = w.runs[j].next {
@@ -108,6 +108,10 @@ func (w *worker) sendRuns(p *peer, i int32) (next int32, ok bool) {
 	if n == total {
 		for ; i != end; i = w.runs[i].next {
 			w.sentRun(&w.runs[i])
+		}
+		if p.sock.Pending() {
+			w.watch(p)
+			return end, false
 		}
 		return end, true
 	}
@@ -205,13 +209,13 @@ func (w *worker) full(q *queue, n int) bool {
 
 // writable sends what waits for p.
 func (w *worker) writable(p *peer) {
-	if p.q.empty() {
+	if !p.backedUp() {
 		w.watch(p)
 		return
 	}
 	var v [3]transport.IOV
 	pieces := p.q.iov(&v)
-	n, err := p.sock.SendV(v[:pieces])
+	n, err := p.sock.SendV(w.io, v[:pieces])
 	if err != nil {
 		w.close(p, err.Error(), true)
 		return

@@ -42,6 +42,7 @@ type worker struct {
 	mail   mailbox
 	asleep atomic.Bool // waiting in epoll, or about to
 	poll   *epoll.Poller
+	io     *transport.Scratch
 	clock  mono.Clock
 	now    int64 // CLOCK_MONOTONIC ns at the start of this round
 
@@ -82,7 +83,7 @@ func newWorker(id int, s *Server) (*worker, error) {
 	}
 	return &worker{
 		id: id, srv: s, cfg: &s.cfg, log: s.cfg.Log.With("worker", id),
-		poll: poll, clock: mono.New(),
+		poll: poll, io: transport.NewScratch(s.cfg.Transport), clock: mono.New(),
 		table: newTable(), heard: make(map[derp.Key]map[*peer]struct{}),
 		arena: make([]byte, arenaBytes),
 		runs:  make([]run, 0, 1024), iov: make([]transport.IOV, 0, transport.MaxIOV),
@@ -166,26 +167,33 @@ func (w *worker) readable(p *peer) {
 	}
 	buf := w.arena[w.used:]
 	carried := p.carry.Load(buf)
-	n, err := p.sock.Recv(buf[carried:])
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			w.close(p, "closed by the peer", false)
-		} else {
-			w.close(p, err.Error(), false)
+	n, err := p.sock.Recv(w.io, buf[carried:])
+	if n > 0 {
+		w.c.recvs++
+		if p.dup {
+			w.table.spoke(p)
 		}
+		p.spoke = true
+		w.backlog = w.backlog || w.io.Filled
+		w.used += carried + n
+		w.ingest(p, buf[:carried+n])
+	}
+	if err != nil {
+		w.lost(p, err)
+	}
+}
+
+// lost ends a peer whose connection can no longer be read.
+func (w *worker) lost(p *peer, err error) {
+	if p.closed {
 		return
 	}
-	if n == 0 {
+	if errors.Is(err, io.EOF) {
+		w.close(p, "closed by the peer", false)
 		return
 	}
-	w.c.recvs++
-	if p.dup {
-		w.table.spoke(p)
-	}
-	got := buf[:carried+n]
-	w.backlog = w.backlog || len(got) == len(buf)
-	w.used += len(got)
-	w.ingest(p, got)
+	w.c.countRecordError(err)
+	w.close(p, err.Error(), false)
 }
 
 // ingest routes the whole frames in b, which stays in place until the next flush,
@@ -228,6 +236,7 @@ func (w *worker) adopt(l login) {
 	w.sendControl(p, l.serverInfo)
 	w.flush()
 	if len(l.unread) > 0 && !p.closed {
+		p.spoke = true
 		w.ingest(p, l.unread)
 		w.flush() // l.unread is not the arena: send before it goes out of use
 	}
@@ -265,7 +274,7 @@ func (w *worker) watch(p *peer) {
 	if p.pauses == 0 && !w.draining {
 		want |= epoll.Readable
 	}
-	if !p.q.empty() {
+	if p.backedUp() {
 		want |= epoll.Writable
 	}
 	if want == p.watched || p.closed {
@@ -280,11 +289,31 @@ func (w *worker) watch(p *peer) {
 // chores are what is done about once a second.
 func (w *worker) chores() {
 	for _, p := range w.peers {
-		if p != nil && w.now >= p.nextKeepAlive && !w.draining {
+		if p == nil || w.draining {
+			continue
+		}
+		if w.now >= p.nextKeepAlive {
 			p.nextKeepAlive = w.now + int64(w.cfg.KeepAlive)
 			w.c.keepAlives++
 			w.sendControl(p, keepAliveFrame[:])
 		}
+		w.checkRecord(p)
+	}
+}
+
+// checkRecord ends a peer that has begun a TLS record and does not end it. Such a
+// record is no data yet, so nothing else would ever notice.
+func (w *worker) checkRecord(p *peer) {
+	if p.spoke || p.pauses > 0 || !p.sock.Unfinished() {
+		p.spoke, p.silentSince = false, 0
+		return
+	}
+	switch {
+	case p.silentSince == 0:
+		p.silentSince = w.now
+	case w.now-p.silentSince >= int64(w.cfg.RecordTimeout):
+		w.c.recordTimeouts++
+		w.close(p, "a TLS record was begun and not ended", false)
 	}
 }
 

@@ -2,24 +2,17 @@ package fleet
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mattn/go-shellwords"
 
+	"hdbench/internal/cert"
 	"hdbench/internal/cpu"
 )
 
@@ -83,16 +76,20 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 		return nil, err
 	}
 	clean := func() { os.RemoveAll(dir) }
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	if strings.Contains(s.Command, "{cert}") || strings.Contains(s.Command, "{key}") {
-		if err := writeCertificate(s.Host, cert, key); err != nil {
+		own, err := cert.SelfSigned(s.Host)
+		if err == nil {
+			err = own.Write(certFile, keyFile)
+		}
+		if err != nil {
 			clean()
 			return nil, err
 		}
 	}
 	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
 		r := strings.NewReplacer("{addr}", net.JoinHostPort(s.Host, port), "{host}", s.Host, "{port}", port,
-			"{workers}", strconv.Itoa(s.Workers), "{cpus}", set.String(), "{cert}", cert, "{key}", key)
+			"{workers}", strconv.Itoa(s.Workers), "{cpus}", set.String(), "{cert}", certFile, "{key}", keyFile)
 		for _, w := range words {
 			argv = append(argv, r.Replace(w))
 		}
@@ -104,40 +101,4 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 	}
 	info.Version = "external"
 	return &liveRelay{child: c, info: info, cleanUp: clean}, nil
-}
-
-// writeCertificate makes a self-signed certificate for host that is good for a
-// day.
-func writeCertificate(host, certFile, keyFile string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("certificate key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
-	if err != nil {
-		return fmt.Errorf("certificate serial: %w", err)
-	}
-	now := time.Now()
-	t := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: host},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		t.IPAddresses = []net.IP{ip}
-	} else {
-		t.DNSNames = []string{host}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
-	if err != nil {
-		return fmt.Errorf("certificate: %w", err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("certificate key: %w", err)
-	}
-	return errors.Join(
-		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644),
-		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
-	)
 }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -387,26 +386,6 @@ func FuzzVarz(f *testing.F) {
 			t.Fatal("neither counters nor an error")
 		}
 	})
-}
-
-func TestCertificate(t *testing.T) {
-	dir := t.TempDir()
-	for _, host := range []string{"127.0.0.1", "relay.example"} {
-		cert, key := filepath.Join(dir, "c"), filepath.Join(dir, "k")
-		if err := writeCertificate(host, cert, key); err != nil {
-			t.Fatal(err)
-		}
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := pair.Leaf.VerifyHostname(host); err != nil {
-			t.Error(err)
-		}
-		if st, err := os.Stat(key); err != nil || st.Mode().Perm() != 0o600 {
-			t.Errorf("key file: %v, %v", st.Mode(), err)
-		}
-	}
 }
 
 func TestCommandOfALoad(t *testing.T) {

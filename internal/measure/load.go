@@ -52,6 +52,21 @@ type Load struct {
 	Pacing   Histogram `json:"pacing"`   // tick to its handling: the client's own lateness
 
 	Threads []Thread `json:"threads"`
+
+	TLS *TLS `json:"tls,omitempty"` // nil without TLS
+}
+
+// TLS is what the client's connections were made of, if they were TLS. Records
+// are data records, over the whole run; of records that the kernel seals only
+// their bytes are known, and the counts are 0.
+type TLS struct {
+	Transport       string `json:"transport"` // the client's own: tls or ktls
+	Suite           string `json:"suite"`
+	FramesPerRecord int    `json:"frames_per_record"` // asked for, of what the client sends
+	RecordsSent     uint64 `json:"records_sent"`
+	BytesSent       uint64 `json:"bytes_sent"` // carried by records
+	RecordsReceived uint64 `json:"records_received"`
+	BytesReceived   uint64 `json:"bytes_received"`
 }
 
 // Thread is one thread of the load generator.

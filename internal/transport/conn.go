@@ -1,32 +1,38 @@
 package transport
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
-	"time"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"hdbench/internal/tlsrec"
 )
 
-// Options are the socket settings of one side.
-type Options struct {
-	// Congestion is the TCP congestion control's name; empty is the system's
-	// default.
-	Congestion string
-	// UserTimeout ends a connection whose peer takes no data for so long
-	// (TCP_USER_TIMEOUT); zero is the system's default.
-	UserTimeout time.Duration
-	// SendBuffer and RecvBuffer fix the socket's buffers, in bytes as given to
-	// setsockopt (the kernel doubles them); zero leaves them to the system's
-	// autotuning.
-	SendBuffer, RecvBuffer int
-}
+// ErrHandshake is wrapped by what goes wrong before the first byte of DERP.
+var ErrHandshake = errors.New("no TLS connection")
 
-// Conn is a connection during its login.
+// Conn is a connection during its login. With TLS its handshake is done, and its
+// Read and Write are those of the record layer that the Socket will have.
 type Conn struct {
 	*net.TCPConn
-	kind Kind
+	raw  syscall.RawConn
+	sock Socket // its descriptor is valid inside raw's calls only
+	tls  *loginTLS
+}
+
+// loginTLS is what a Conn with TLS needs before an event loop lends its buffers.
+type loginTLS struct {
+	suite   tlsrec.Suite
+	scratch *Scratch
+	buf     []byte
+	unread  []byte // in buf: received and not yet read
 }
 
 // Dial connects to addr and secures the connection as k asks.
@@ -36,92 +42,143 @@ func Dial(ctx context.Context, k Kind, addr string, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secure(k, nc.(*net.TCPConn), o)
+	if k.Encrypted() && o.TLS == nil {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			nc.Close()
+			return nil, err
+		}
+		// A load sends no secrets, and relays under test have certificates of
+		// their own making.
+		o.TLS = &tls.Config{ServerName: host, InsecureSkipVerify: true}
+	}
+	return secure(ctx, k, tlsrec.Client, nc.(*net.TCPConn), o)
 }
 
-// Accepted secures a connection that a listener accepted.
+// Accepted secures a connection that a listener accepted. The handshake is
+// bounded by the connection's deadline. For TLS, Options.TLS must have the
+// server's certificate.
 func Accepted(k Kind, nc *net.TCPConn, o Options) (*Conn, error) {
-	return secure(k, nc, o)
+	return secure(context.Background(), k, tlsrec.Server, nc, o)
 }
 
-func secure(k Kind, nc *net.TCPConn, o Options) (*Conn, error) {
-	if err := o.apply(nc); err != nil {
+// secure is where transports differ.
+func secure(ctx context.Context, k Kind, role tlsrec.Role, nc *net.TCPConn, o Options) (*Conn, error) {
+	fail := func(err error) (*Conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	switch k {
-	case TCP:
-		return &Conn{TCPConn: nc, kind: k}, nil
-	default:
-		nc.Close()
-		return nil, fmt.Errorf("%w: %q", ErrNotSupported, k)
+	if err := o.apply(nc); err != nil {
+		return fail(err)
 	}
-}
-
-func (o Options) apply(nc *net.TCPConn) error {
 	raw, err := nc.SyscallConn()
 	if err != nil {
-		return err
+		return fail(err)
 	}
+	c := &Conn{TCPConn: nc, raw: raw}
+	switch k {
+	case TCP:
+		return c, nil
+	case TLS, KTLS:
+	default:
+		return fail(fmt.Errorf("%w: %q", ErrNotSupported, k))
+	}
+	if role == tlsrec.Server && o.TLS == nil {
+		return fail(fmt.Errorf("%w: no certificate given", ErrHandshake))
+	}
+	s, err := tlsrec.Handshake(ctx, nc, role, o.TLS)
+	if err != nil {
+		// nc stays open: a server may still want to say something in plain text.
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	if c.sock.rec, err = newRecords(k, s, o); err == nil && k == KTLS {
+		err = c.enableKernel(s)
+	}
+	if err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrHandshake, err))
+	}
+	c.tls = &loginTLS{suite: s.Suite, scratch: newScratch(tlsrec.MaxRecord, tlsrec.MaxRecord), buf: make([]byte, tlsrec.MaxRecord)}
+	return c, nil
+}
+
+func (c *Conn) enableKernel(s *tlsrec.Session) error {
 	var serr error
-	set := func(fd uintptr, level, option, value int, name string) {
-		if value > 0 && serr == nil {
-			if e := unix.SetsockoptInt(int(fd), level, option, value); e != nil {
-				serr = fmt.Errorf("set %s to %d: %w", name, value, e)
-			}
-		}
+	err := c.raw.Control(func(fd uintptr) { serr = tlsrec.EnableKernel(int(fd), s) })
+	return errors.Join(err, serr)
+}
+
+// Suite is the cipher suite of a connection with TLS, by its registered name;
+// empty without.
+func (c *Conn) Suite() string {
+	if c.tls == nil {
+		return ""
 	}
-	err = raw.Control(func(fd uintptr) {
-		if o.Congestion != "" {
-			serr = setCongestion(int(fd), o.Congestion)
+	return c.tls.suite.String()
+}
+
+// Read reads what has arrived, as net.Conn does.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.tls == nil {
+		return c.TCPConn.Read(p)
+	}
+	t := c.tls
+	if len(t.unread) == 0 {
+		n, rerr := 0, error(nil)
+		err := c.raw.Read(func(fd uintptr) bool {
+			c.sock.fd = int(fd)
+			n, rerr = c.sock.Recv(t.scratch, t.buf)
+			return n > 0 || rerr != nil
+		})
+		if n == 0 {
+			return 0, errors.Join(err, rerr)
 		}
-		set(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(o.UserTimeout.Milliseconds()), "TCP_USER_TIMEOUT")
-		set(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, o.SendBuffer, "SO_SNDBUF")
-		set(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, o.RecvBuffer, "SO_RCVBUF")
+		t.unread = t.buf[:n]
+	}
+	n := copy(p, t.unread)
+	t.unread = t.unread[n:]
+	return n, nil
+}
+
+// Write writes all of p, as net.Conn does.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.tls == nil {
+		return c.TCPConn.Write(p)
+	}
+	sent, serr := 0, error(nil)
+	err := c.raw.Write(func(fd uintptr) bool {
+		c.sock.fd = int(fd)
+		n := 0
+		n, serr = c.sock.Send(c.tls.scratch, p[sent:])
+		sent += n
+		return serr != nil || sent == len(p) && !c.sock.Pending()
 	})
-	if err != nil {
-		return err
-	}
-	return serr
-}
-
-func setCongestion(fd int, name string) error {
-	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name); err != nil {
-		return fmt.Errorf("congestion control %q: %w (see sysctl net.ipv4.tcp_available_congestion_control)", name, err)
-	}
-	return nil
-}
-
-// CheckCongestion reports whether this kernel lets a socket use the congestion
-// control; the empty name is the default and always there.
-func CheckCongestion(name string) error {
-	if name == "" {
-		return nil
-	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	defer unix.Close(fd)
-	return setCongestion(fd, name)
+	return sent, errors.Join(err, serr)
 }
 
 // Detach ends the login: the connection leaves the Go runtime's poller and
-// becomes a Socket. The Conn must not be used any more, whatever the result.
-func (c *Conn) Detach() (Socket, error) {
+// becomes a Socket. br is what the login was read through, nil if nothing was;
+// unread is what had arrived beyond it. The Conn must not be used any more,
+// whatever the result.
+func (c *Conn) Detach(br *bufio.Reader) (sock Socket, unread []byte, err error) {
 	defer c.TCPConn.Close()
-	raw, err := c.TCPConn.SyscallConn()
-	if err != nil {
-		return Socket{fd: -1}, fmt.Errorf("detach connection: %w", err)
+	sock = Socket{fd: -1}
+	if br != nil {
+		unread = make([]byte, br.Buffered())
+		if _, err := io.ReadFull(br, unread); err != nil {
+			return sock, nil, fmt.Errorf("detach connection: %w", err)
+		}
+	}
+	if c.tls != nil {
+		unread = append(unread, c.tls.unread...)
 	}
 	fd, derr := -1, error(nil)
 	// The duplicate shares the description, so it stays non-blocking; closing
 	// the original takes it out of the runtime's poller.
-	if err := raw.Control(func(p uintptr) { fd, derr = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return Socket{fd: -1}, fmt.Errorf("detach connection: %w", err)
+	if err := c.raw.Control(func(p uintptr) { fd, derr = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return sock, nil, fmt.Errorf("detach connection: %w", err)
 	}
 	if derr != nil {
-		return Socket{fd: -1}, fmt.Errorf("detach connection: dup: %w", derr)
+		return sock, nil, fmt.Errorf("detach connection: dup: %w", derr)
 	}
-	return Socket{fd: fd}, nil
+	return Socket{fd: fd, rec: c.sock.rec}, unread, nil
 }

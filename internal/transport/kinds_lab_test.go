@@ -1,0 +1,5 @@
+//go:build lab
+
+package transport
+
+func kindsHere() []Kind { return Kinds() }
