@@ -46,6 +46,7 @@ type Session struct {
 	times     atomic.Pointer[timeline]
 	unready   atomic.Int64 // flows whose receiver has not been reached
 	undrained atomic.Int64 // flows of which something may be under way
+	drainedAt atomic.Int64 // when the last of them was drained, CLOCK_MONOTONIC ns; 0 before
 	ready     chan struct{}
 
 	readyOnce sync.Once
@@ -216,6 +217,7 @@ func (s *Session) noteReached(f *flow) {
 // noteDrained is told that everything of a flow has arrived or is lost.
 func (s *Session) noteDrained(f *flow) {
 	if f.drained.CompareAndSwap(false, true) && s.undrained.Add(-1) == 0 {
+		s.drainedAt.Store(s.clock.Now())
 		s.wake()
 	}
 }

@@ -211,11 +211,29 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 		}
 		return false, next, nil
 	}
-	if t.s.undrained.Load() == 0 || now >= t.tl.drainedBy {
+	if now >= t.tl.drainedBy {
 		return true, 0, nil
+	}
+	if at := t.s.drainedAt.Load(); at != 0 {
+		until := min(t.quietAfter(at), t.tl.drainedBy)
+		return now >= until, until, nil
 	}
 	next, err = t.sendFins(now)
 	return false, min(next, t.tl.drainedBy), err
+}
+
+// The data has arrived, but fins that were sent again may still be under way: the
+// relay would count them as forwarded and nobody as received. So the thread waits
+// until nothing has come for as long as the drain took, within these bounds.
+const (
+	minQuiet = 10 * time.Millisecond
+	maxQuiet = 250 * time.Millisecond
+)
+
+// quietAfter is when the thread may end, if all was drained at the given time.
+func (t *thread) quietAfter(drained int64) int64 {
+	took := time.Duration(drained - t.tl.end)
+	return max(drained, t.now) + int64(min(max(took, minQuiet), maxQuiet))
 }
 
 // advance handles the ticks and boundaries that have come.

@@ -32,7 +32,26 @@ type Config struct {
 	SocketBuffer int64  `json:"socket_buffer_bytes,omitempty"` // -1: the system's
 	Congestion   string `json:"tcp_congestion_control,omitempty"`
 
+	// Of the client, where the transport is TLS. ClientTransport is empty for the
+	// default (see ClientSide), FramesPerRecord 0 for one.
+	ClientTransport string `json:"client_transport,omitempty"`
+	FramesPerRecord int    `json:"frames_per_record,omitempty"`
+
 	Load Shape `json:"load"`
+}
+
+// ClientSide is the client's own transport. To a relay over ktls it is tls unless
+// asked for otherwise: on the wire both are TLS 1.3, and with the same client the
+// two transports of the relay differ in nothing else.
+func (c Config) ClientSide() string {
+	switch {
+	case c.ClientTransport != "":
+		return c.ClientTransport
+	case c.Transport == "ktls":
+		return "tls"
+	default:
+		return c.Transport
+	}
 }
 
 // Shape is a load without its rate.
@@ -133,6 +152,7 @@ func (c Config) settings() []setting {
 	return []setting{
 		{"on-full", c.OnFull}, {"moderation", moderation}, {"queue-packets", count(c.QueuePackets)},
 		{"queue-bytes", size(c.QueueBytes)}, {"socket-buffer", buffer}, {"congestion", c.Congestion},
+		{"client", c.ClientTransport}, {"frames-per-record", count(c.FramesPerRecord)},
 	}
 }
 

@@ -77,6 +77,7 @@ func compareConfig(a, b Config) int {
 		cmp.Compare(a.OnFull, b.OnFull), cmp.Compare(a.ModerationNS, b.ModerationNS),
 		cmp.Compare(a.SocketBuffer, b.SocketBuffer), cmp.Compare(a.QueuePackets, b.QueuePackets),
 		cmp.Compare(a.QueueBytes, b.QueueBytes), cmp.Compare(a.Congestion, b.Congestion),
+		cmp.Compare(a.ClientTransport, b.ClientTransport), cmp.Compare(a.FramesPerRecord, b.FramesPerRecord),
 	)
 }
 

@@ -47,9 +47,20 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		r.sections[1] = section{title: "Rate sweep", text: []string{"No trial has been made yet."}}
 	}
 	if ceilings := Ceilings(points); len(ceilings) > 0 {
-		r.sections = append(r.sections, section{title: "Ceilings", tables: CeilingTables(ceilings), after: []string{
+		s := section{title: "Ceilings", tables: CeilingTables(ceilings), after: []string{
 			"The ceiling is the highest mean delivered rate over the valid points of a configuration; ≥ where it was not brought to its limit.",
-		}})
+		}}
+		if tax := TaxTables(ceilings); len(tax) > 0 {
+			s.title = "Ceilings and kTLS cost"
+			s.tables = append(s.tables, tax...)
+			s.after = append(s.after, TaxLegend())
+		}
+		for _, t := range []*Table{RecordSizeTable(set.Trials, ceilings), TLSTable(set.Trials, ceilings)} {
+			if t != nil {
+				s.tables = append(s.tables, t)
+			}
+		}
+		r.sections = append(r.sections, s)
 	}
 	r.sections = append(r.sections, r.versus(points, published))
 	valid := section{title: "Validity", tables: []*Table{ValidityTable(set.Trials)}}

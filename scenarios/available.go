@@ -98,11 +98,15 @@ func (s *sweep) why(c results.Config) string {
 	if a := s.versions[relayVersion{c.Relay, c.Version}]; a.na != "" {
 		return a.na
 	}
-	if _, err := transport.ParseKind(c.Transport); err != nil {
-		return err.Error()
-	}
-	if c.Relay == results.RelayDerper && c.Transport == "ktls" {
+	ktls := string(transport.KTLS)
+	if c.Transport == ktls && c.Relay == results.RelayDerper {
 		return "derper has no kernel TLS"
+	}
+	if why := s.relayHost.Info().NoKTLS; c.Transport == ktls && why != "" {
+		return why
+	}
+	if why := s.clientHost.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
+		return "client: " + why
 	}
 	return ""
 }

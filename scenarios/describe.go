@@ -8,6 +8,7 @@ import (
 	"hdbench/internal/cpu"
 	"hdbench/internal/fleet"
 	"hdbench/internal/probe"
+	"hdbench/internal/transport"
 	"hdbench/results"
 )
 
@@ -70,7 +71,11 @@ func (s *Scenario) AddExternal(arg string) error {
 	if err := fleet.CheckCommand(cmd); err != nil {
 		return err
 	}
-	s.Relays = append(s.Relays, RelayAxes{Relay: name, Command: cmd, Transport: []string{"tcp"}})
+	transport := "tcp"
+	if strings.Contains(cmd, "{cert}") { // it will have a use for it
+		transport = "tls"
+	}
+	s.Relays = append(s.Relays, RelayAxes{Relay: name, Command: cmd, Transport: []string{transport}})
 	return nil
 }
 
@@ -104,6 +109,11 @@ func (s *Scenario) Plan() (*results.Table, error) {
 	}
 	trials, probes := 0, 0
 	for _, c := range r.Configurations {
+		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
+			t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), "n/a", "0"})
+			t.Notes = append(t.Notes, "n/a: "+err.Error())
+			continue
+		}
 		var rates []string
 		n := 0
 		for _, rate := range c.Rates {
@@ -129,6 +139,6 @@ func (s *Scenario) Plan() (*results.Table, error) {
 
 // Estimates for a plan.
 const (
-	autoRates = 7 // about what a ladder has
+	autoRates = 6 // what a ladder has at most
 	probeTime = 9 * time.Second
 )

@@ -14,26 +14,17 @@ type Knee struct {
 	ClientLimited bool    // beyond that the client gave out, not the relay
 }
 
-// ladder chooses offered rates that show the flat part and the knee of every
-// configuration at once, so that all stand side by side at the same rates: below
-// the smallest knee, around it, between, and around the largest.
-func ladder(knees []Knee) []units.Rate {
-	if len(knees) == 0 {
-		return nil
-	}
-	lowest := slices.MinFunc(knees, compareKnee)
-	highest := slices.MaxFunc(knees, compareKnee)
-	var rates []float64
-	around := func(k Knee, shares ...float64) {
-		for _, s := range shares {
-			rates = append(rates, s*k.Bps)
+// ladder chooses offered rates that show a configuration's flat part and its knee
+// among others: below the smallest knee of all, where all are offered the same and
+// cost can be compared, and from a little below its own knee to well beyond it.
+func ladder(own Knee, all []Knee) []units.Rate {
+	lowest := slices.MinFunc(append(all, own), compareKnee)
+	rates := []float64{0.5 * lowest.Bps, 0.85 * lowest.Bps}
+	for _, share := range []float64{0.85, 1, 1.2, 1.6} {
+		// Beyond the client's own limit nothing is to be seen of the relay.
+		if !own.ClientLimited || share <= 1.2 {
+			rates = append(rates, share*own.Bps)
 		}
-	}
-	around(lowest, 0.5, 0.85, 1.2)
-	if highest.Bps < 1.25*lowest.Bps {
-		around(highest, 0.7, 1)
-	} else {
-		around(highest, 0.5, 0.8, 1, 1.2)
 	}
 	return thin(rates)
 }
@@ -57,20 +48,6 @@ func thin(rates []float64) []units.Rate {
 }
 
 func compareKnee(a, b Knee) int { return cmp.Compare(a.Bps, b.Bps) }
-
-// farBeyond is how many times its knee a configuration is worth offering.
-const farBeyond = 4
-
-// upTo leaves out the rates that are far beyond what a configuration carries, but
-// for the first of them, which shows what becomes of it there.
-func upTo(k Knee, rates []units.Rate) []units.Rate {
-	for i, r := range rates {
-		if k.Bps > 0 && float64(r) > farBeyond*k.Bps {
-			return rates[:i+1]
-		}
-	}
-	return rates
-}
 
 // share is p percent of a knee.
 func share(k Knee, p float64) units.Rate { return units.Rate(twoDigits(k.Bps * p / 100)) }

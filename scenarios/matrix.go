@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"hdbench/internal/transport"
 	"hdbench/results"
 )
 
@@ -35,7 +36,9 @@ func (s *Scenario) configurations(autoWorkers func(relay string) []int) []Config
 			}
 			for _, c := range r.configs(workers) {
 				c.Load = shape
-				cs = append(cs, Configuration{Config: c})
+				for _, c := range s.Load.clients(c) {
+					cs = append(cs, Configuration{Config: c})
+				}
 			}
 		}
 	}
@@ -60,6 +63,21 @@ func (l LoadAxes) shapes() []results.Shape {
 		}
 	}
 	return shapes
+}
+
+// clients are a configuration's combinations with the client's settings for TLS.
+func (l LoadAxes) clients(c results.Config) []results.Config {
+	if !transport.Kind(c.Transport).Encrypted() {
+		return []results.Config{c}
+	}
+	var cs []results.Config
+	for _, client := range orDefault(l.ClientTransport, "") {
+		for _, frames := range orDefault(l.FramesPerRecord, 0) {
+			c.ClientTransport, c.FramesPerRecord = client, frames
+			cs = append(cs, c)
+		}
+	}
+	return cs
 }
 
 // configs are the combinations of one relay entry's axes.

@@ -14,6 +14,7 @@ import (
 	"hdbench/internal/cpu"
 	"hdbench/internal/derp"
 	"hdbench/internal/fleet"
+	"hdbench/internal/transport"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
 	"hdbench/relay"
@@ -122,6 +123,9 @@ func (d *decoder) load(n *yaml.Node, l *LoadAxes) {
 		"rtt":        one(d, "load.rtt", &l.RTT, strconv.ParseBool),
 		"congestion": one(d, "load.congestion", &l.Congestion, text),
 		"rate":       list(d, "load.rate", &l.Rate, parseRate),
+
+		"client-transport":  list(d, "load.client-transport", &l.ClientTransport, clientTransport),
+		"frames-per-record": list(d, "load.frames-per-record", &l.FramesPerRecord, intIn(1, loadgen.MaxFramesPerRecord)),
 	})
 }
 
@@ -291,15 +295,24 @@ func cpuList(s string) (string, error) {
 	return set.String(), err
 }
 
-// transports are the words for transports; whether this binary and these hosts
-// have one is found out when the sweep runs.
-var transports = []string{"tcp", "tls", "ktls"}
-
+// knownTransport reads the word for a transport; whether these hosts have it is
+// found out when the sweep runs.
 func knownTransport(s string) (string, error) {
-	if !slices.Contains(transports, s) {
-		return "", fmt.Errorf("%q: want one of %s", s, strings.Join(transports, ", "))
+	if _, err := transport.ParseKind(s); err != nil {
+		return "", fmt.Errorf("%q: want one of %v", s, transport.Kinds())
 	}
 	return s, nil
+}
+
+// clientTransport reads the client's own transport over TLS; auto is empty.
+func clientTransport(s string) (string, error) {
+	switch s {
+	case "auto":
+		return "", nil
+	case string(transport.TLS), string(transport.KTLS):
+		return s, nil
+	}
+	return "", fmt.Errorf("%q: want auto, tls or ktls: how the client carries a relay's tls and ktls", s)
 }
 
 func onFull(s string) (string, error) {

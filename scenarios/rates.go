@@ -32,7 +32,9 @@ func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
 		for _, r := range s.sc.Load.Rate {
 			switch {
 			case r.Auto:
-				c.add(upTo(knees[c.Config], ladder(byShape[c.Load]))...)
+				if k, ok := knees[c.Config]; ok {
+					c.add(ladder(k, byShape[c.Load])...)
+				}
 			case r.Percent > 0:
 				if k, ok := knees[c.Config]; ok {
 					c.add(share(k, r.Percent))

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hdbench/internal/units"
+	"hdbench/loadgen"
 	"hdbench/relay"
 	"hdbench/results"
 )
@@ -74,6 +76,12 @@ func (l LoadAxes) node() *yaml.Node {
 	}
 	if l.Congestion != "" {
 		n.add("congestion", scalar(l.Congestion))
+	}
+	if len(l.ClientTransport) > 0 {
+		n.add("client-transport", scalars(l.ClientTransport, func(s string) string { return cmp.Or(s, "auto") }))
+	}
+	if len(l.FramesPerRecord) > 0 {
+		n.add("frames-per-record", scalars(l.FramesPerRecord, strconv.Itoa))
 	}
 	n.add("rate", scalars(l.Rate, Rate.String))
 	return n.Node
@@ -162,6 +170,8 @@ func (c Configuration) node() *yaml.Node {
 	add("tick", time.Duration(l.TickNS).String(), true)
 	add("rtt", "true", l.RTT)
 	add("client-congestion", l.Congestion, l.Congestion != "")
+	add("client-transport", c.ClientTransport, c.ClientTransport != "")
+	add("frames-per-record", strconv.Itoa(c.FramesPerRecord), c.FramesPerRecord > 0)
 	n.add("rates", scalars(c.Rates, Rate.String))
 	return n.Node
 }
@@ -205,6 +215,8 @@ func (d *decoder) configurations(n *yaml.Node, r *Resolved) {
 			"burst":         one(d, "burst", &c.Load.Burst, text),
 			"tick":          one(d, "tick", &tick, time.ParseDuration),
 			"rtt":           one(d, "rtt", &c.Load.RTT, strconv.ParseBool), "client-congestion": one(d, "client-congestion", &c.Load.Congestion, text),
+			"client-transport":  one(d, "client-transport", &c.ClientTransport, clientTransport),
+			"frames-per-record": one(d, "frames-per-record", &c.FramesPerRecord, intIn(1, loadgen.MaxFramesPerRecord)),
 			"rates": list(d, "rates", &c.Rates, func(s string) (Rate, error) {
 				r, err := units.ParseRate(s)
 				return Rate{Fixed: r}, err

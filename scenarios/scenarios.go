@@ -44,6 +44,12 @@ type LoadAxes struct {
 	RTT        bool
 	Congestion string
 	Rate       []Rate
+
+	// Where the relay's transport is TLS: the client's own (empty or "auto": the
+	// default, see results.Config.ClientSide), and how many frames its records
+	// carry.
+	ClientTransport []string
+	FramesPerRecord []int
 }
 
 // RelayAxes is one entry under relays: every combination of transport, workers
@@ -68,7 +74,7 @@ type RelayAxes struct {
 type Rate struct {
 	Fixed   units.Rate
 	Percent float64 // of what the configuration itself carries
-	Auto    bool    // several, the same for all configurations of a load, that show the flat part and the knee of each
+	Auto    bool    // several, that show the configuration's flat part and its knee; the lowest are the same for all of a load
 }
 
 // String is the rate as it is written in a file.

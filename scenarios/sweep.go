@@ -89,7 +89,7 @@ type sweep struct {
 	split      Split
 	seed       uint64
 	versions   map[relayVersion]availability
-	limits     map[results.Shape]float64 // the client's own, bits per second
+	limits     map[results.Config]float64 // the client's own, bits per second, by clientOf
 }
 
 // open reads what there is before anything is started.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hdbench/internal/fleet"
@@ -46,7 +47,7 @@ func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 		Schema: results.SchemaVersion, Kind: k, ID: results.TrialID(k, p, 1), Point: p, Run: 1, Started: time.Now().UTC(),
 		RelayHost: s.relayHost.Info().Name, ClientHost: s.clientHost.Info().Name,
 		RelayCPUs: s.split.Relay.String(), ClientCPUs: s.split.Client.String(),
-		ClientLimitBps: s.limits[p.Load],
+		ClientLimitBps: s.limits[clientOf(p.Config)],
 	}
 }
 
@@ -139,20 +140,20 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	if u.err != nil {
 		return u.err
 	}
-	counters, err := r.Counters(ctx)
+	counters, kernelTLS, err := r.Counters(ctx)
 	if err != nil {
 		return fmt.Errorf("counters of the relay: %w", err)
 	}
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
-		CPUSeconds: u.w.CPUSeconds, WindowSeconds: u.w.Seconds, Counters: counters,
+		CPUSeconds: u.w.CPUSeconds, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS,
 	}
 	return nil
 }
 
 func (s *sweep) loadSpec(p results.Point, r *fleet.Relay, w windows) fleet.LoadSpec {
 	spec := fleet.LoadSpec{
-		Direct: r == nil, Transport: p.Transport, Pattern: p.Load.Pattern, Pairs: p.Load.Pairs, Payload: p.Load.PayloadBytes,
+		Direct: r == nil, Transport: p.ClientSide(), FramesPerRecord: p.FramesPerRecord, Pattern: p.Load.Pattern, Pairs: p.Load.Pairs, Payload: p.Load.PayloadBytes,
 		Rate: p.Offered.String(), Burst: p.Load.Burst, Tick: time.Duration(p.Load.TickNS),
 		Warmup: w.warmup, Measure: w.measure, Drain: w.drain,
 		CPUs: s.split.Client.String(), RTT: p.Load.RTT && r != nil, Congestion: p.Load.Congestion, Seed: s.seed,
@@ -163,22 +164,26 @@ func (s *sweep) loadSpec(p results.Point, r *fleet.Relay, w windows) fleet.LoadS
 	return spec
 }
 
-// calibrate measures what the client can do without a relay, for every load.
+// clientOf is what a configuration asks of the client: the load without a relay.
+func clientOf(c results.Config) results.Config {
+	return results.Config{Relay: results.RelayNone, Transport: c.ClientSide(), FramesPerRecord: c.FramesPerRecord, Load: c.Load}
+}
+
+// calibrate measures what the client can do without a relay, for every load and
+// every transport of its own: what it pays for TLS is in its limit.
 func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
-	s.limits = map[results.Shape]float64{}
-	var shapes []results.Shape
-	transport := map[results.Shape]string{}
+	s.limits = map[results.Config]float64{}
+	var clients []results.Config
 	for _, c := range cs {
-		if _, seen := transport[c.Load]; !seen {
-			shapes = append(shapes, c.Load)
-			transport[c.Load] = "tcp"
+		if client := clientOf(c.Config); s.why(c.Config) == "" && !slices.Contains(clients, client) {
+			clients = append(clients, client)
 		}
 	}
-	s.Progress.Begin("calibration of the client", len(shapes))
+	s.Progress.Begin("calibration of the client", len(clients))
 	defer s.Progress.End()
-	for _, shape := range shapes {
-		p := results.Point{Config: results.Config{Relay: results.RelayNone, Transport: transport[shape], Load: shape}, Offered: units.Max}
-		s.Progress.Step(shape.String())
+	for _, c := range clients {
+		p := results.Point{Config: c, Offered: units.Max}
+		s.Progress.Step(c.Transport + ", " + c.Load.String())
 		t := s.done[results.TrialID(results.KindCalibration, p, 1)]
 		if t == nil {
 			t = s.newTrial(results.KindCalibration, p)
@@ -194,9 +199,9 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 		}
 		s.Progress.Done(outcome(t))
 		if !t.OK() {
-			return fmt.Errorf("calibration of the client (%v): %s", shape, t.Error)
+			return fmt.Errorf("calibration of the client (%s, %v): %s", c.Transport, c.Load, t.Error)
 		}
-		s.limits[shape] = t.Load.DeliveredBps
+		s.limits[c] = t.Load.DeliveredBps
 	}
 	return nil
 }

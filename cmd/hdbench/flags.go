@@ -82,5 +82,6 @@ func loadFlags(cmd *cobra.Command, c *loadgen.Config) {
 	f.DurationVar(&c.Drain, "drain", loadgen.DefaultDrain, "at most, for what is under way when the window ends")
 	cpusFlag(f, &c.CPUs, "CPUs of the load's threads, such as 2-5; default all")
 	f.StringVar(&c.Congestion, "congestion", "", "TCP congestion control of the load's sockets; default the system's")
+	f.IntVar(&c.FramesPerRecord, "frames-per-record", loadgen.DefaultFramesPerRecord, "over TLS: frames that share a record, where a write has so many; a real client's is 1")
 	f.Uint64Var(&c.Seed, "seed", 1, "of the peers' keys: the same seed makes the same peers")
 }

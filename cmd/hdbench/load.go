@@ -27,7 +27,10 @@ func newLoad(s *streams) *cobra.Command {
 
 Every packet has an intended send time from the schedule; lateness is measured
 and latency counts from the intended time. Loss is exact, by sequence number.
-Every receiver is reached through the relay before the load starts.`,
+Every receiver is reached through the relay before the load starts.
+
+Over tls and ktls the relay's certificate is not verified: the load is no
+secret, and relays under test make their own.`,
 		Example: "  hdbench load --relay 127.0.0.1:3340 --pairs 10 --payload 1400B --rate 1Gbps --measure 2s",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runLoad(cmd.Context(), s, c, o) },

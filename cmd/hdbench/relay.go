@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -20,7 +21,7 @@ import (
 
 func newRelay(s *streams) *cobra.Command {
 	var c relay.Config
-	var metrics, onFull string
+	var metrics, onFull, certFile, keyFile string
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "relay --listen ADDR",
@@ -30,6 +31,10 @@ func newRelay(s *streams) *cobra.Command {
 The first line on stdout is one JSON object with the address and the DERP key;
 then it accepts connections. SIGTERM or Ctrl-C drains it: peers are told to
 reconnect, what is queued is sent, exit code 0.
+
+Over tls and ktls (TLS 1.3) it shows --cert, or a certificate of its own making,
+and with it the one that tells Tailscale clients its DERP key. ktls needs a
+kernel with TLS; nothing falls back to tls.
 
 A peer's throughput is bounded by twice --socket-buffer over its round trip
 time. The default suits a local link; peers far away want more, or "system".`,
@@ -43,6 +48,13 @@ time. The default suits a local link; peers far away want more, or "system".`,
 						return badInput(fmt.Errorf("relay: %s: have 0, want 1 at least", name))
 					}
 				}
+			}
+			if certFile != "" {
+				pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+				if err != nil {
+					return badInput(fmt.Errorf("relay: --cert %s, --key %s: %w", certFile, keyFile, err))
+				}
+				c.Certificate = &pair
 			}
 			if verbose {
 				c.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -64,6 +76,9 @@ time. The default suits a local link; peers far away want more, or "system".`,
 	c.SocketBuffer = relay.DefaultSocketBuffer
 	f.Var(value[int]{&c.SocketBuffer, parseSocketBuffer, showSocketBuffer, "BYTES"}, "socket-buffer", "socket buffers of each peer, or system for autotuning")
 	f.StringVar(&c.Congestion, "congestion", "", "TCP congestion control of the peers' sockets; default the system's")
+	f.StringVar(&certFile, "cert", "", "file with the certificate for tls and ktls, PEM, chain included; default a self-signed one")
+	f.StringVar(&keyFile, "key", "", "file with the certificate's key, PEM")
+	cmd.MarkFlagsRequiredTogether("cert", "key")
 	f.IntVar(&c.MaxPeers, "max-peers", relay.DefaultMaxPeers, "connections beyond which logins are refused")
 	f.StringVar(&metrics, "metrics", "", "address for Prometheus metrics (/metrics) and counters as JSON (/snapshot); default none")
 	f.BoolVar(&verbose, "verbose", false, "log single connections to stderr")

@@ -14,6 +14,7 @@ import (
 
 	"hdbench/internal/mono"
 	"hdbench/internal/probe"
+	"hdbench/internal/transport"
 )
 
 // AgentConfig is what an agent is started with.
@@ -173,6 +174,9 @@ func answer[Req, Resp any](do func(context.Context, Req) (Resp, error)) handler 
 
 func (a *agent) host(context.Context, struct{}) (hostReply, error) {
 	h, err := probe.ThisHost()
+	if err := transport.Check(transport.KTLS); err != nil {
+		h.NoKTLS = err.Error()
+	}
 	return hostReply{h, a.cfg.Version}, err
 }
 

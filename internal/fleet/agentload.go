@@ -32,6 +32,9 @@ func (s LoadSpec) args() []string {
 	if s.Congestion != "" {
 		args = append(args, "--congestion", s.Congestion)
 	}
+	if s.FramesPerRecord > 0 {
+		args = append(args, "--frames-per-record", strconv.Itoa(s.FramesPerRecord))
+	}
 	return args
 }
 

@@ -17,12 +17,14 @@ import (
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
 	"hdbench/internal/probe"
+	"hdbench/internal/transport"
 )
 
 // liveRelay is a relay of an agent's.
 type liveRelay struct {
-	child *child
-	info  RelayInfo
+	child     *child
+	info      RelayInfo
+	kernelTLS *measure.KernelTLS // of the host when the relay was started; nil without TLS
 	// counters reads the relay's own; nil if it has none we can read.
 	counters func(context.Context) (*measure.Counters, error)
 	cleanUp  func() // of its files; never nil
@@ -42,10 +44,17 @@ func (a *agent) startRelay(ctx context.Context, s RelaySpec) (RelayInfo, error) 
 	if start == nil {
 		return RelayInfo{}, fmt.Errorf("%w: relay kind %q", errBadRequest, s.Kind)
 	}
+	var before *measure.KernelTLS
+	if s.Transport != string(transport.TCP) {
+		if before, err = probe.KernelTLS(); err != nil {
+			return RelayInfo{}, err
+		}
+	}
 	r, err := start(ctx, s, set)
 	if err != nil {
 		return RelayInfo{}, fmt.Errorf("start relay %s: %w", s.Kind, err)
 	}
+	r.kernelTLS = before
 	r.info.ID, r.info.CPUs = a.newID("relay"), set.String()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -192,10 +201,20 @@ func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liv
 	}
 	clean := func() { os.RemoveAll(dir) }
 	// Not -dev: that binds every interface and ignores -a.
+	var secure []string
+	scheme := "http"
+	switch s.Transport {
+	case string(transport.TCP):
+	case string(transport.TLS): // for an address it makes its certificate itself
+		secure, scheme = []string{"-certmode", "manual", "-certdir", dir, "-hostname", s.Host}, "https"
+	default:
+		clean()
+		return nil, fmt.Errorf("%w: derper has no transport %s", errBadRequest, s.Transport)
+	}
 	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
-		return []string{
+		return append([]string{
 			s.Path, "-c", dir + "/derper.key", "-a", net.JoinHostPort(s.Host, port), "-stun=false", "-http-port=-1",
-		}, []string{"GOMAXPROCS=" + strconv.Itoa(s.Workers), "TS_ALLOW_DEBUG_IP=" + s.Host}, nil
+		}, secure...), []string{"GOMAXPROCS=" + strconv.Itoa(s.Workers), "TS_ALLOW_DEBUG_IP=" + s.Host}, nil
 	})
 	if err != nil {
 		clean()
@@ -204,7 +223,7 @@ func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liv
 	info.Version, info.GOMAXPROCS = version, s.Workers
 	return &liveRelay{
 		child: c, info: info, cleanUp: clean,
-		counters: func(ctx context.Context) (*measure.Counters, error) { return derperCounters(ctx, info.Addr) },
+		counters: func(ctx context.Context) (*measure.Counters, error) { return derperCounters(ctx, info.Addr, scheme) },
 	}, nil
 }
 
@@ -278,11 +297,24 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 
 func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply, error) {
 	r, err := a.liveRelay(ref.ID)
-	if err != nil || r.counters == nil {
+	if err != nil {
 		return countersReply{}, err
 	}
-	c, err := r.counters(ctx)
-	return countersReply{c}, err
+	var reply countersReply
+	if r.counters != nil {
+		if reply.Counters, err = r.counters(ctx); err != nil {
+			return countersReply{}, err
+		}
+	}
+	if r.kernelTLS != nil {
+		now, err := probe.KernelTLS()
+		if err != nil || now == nil {
+			return countersReply{}, err
+		}
+		now.Subtract(r.kernelTLS)
+		reply.KernelTLS = now
+	}
+	return reply, nil
 }
 
 // errRelayDied means that a relay had ended before it was stopped.

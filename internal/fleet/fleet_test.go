@@ -183,7 +183,7 @@ func TestExternalRelay(t *testing.T) {
 	if err != nil || !strings.Contains(string(status), "Cpus_allowed_list:\t"+one.String()+"\n") {
 		t.Errorf("the relay does not run on CPU %s alone: %v", one, err)
 	}
-	if c, err := r.Counters(ctx); err != nil || c != nil {
+	if c, _, err := r.Counters(ctx); err != nil || c != nil {
 		t.Errorf("counters of a stranger: %v, %v", c, err)
 	}
 	now := h.fleet.Now()

@@ -111,7 +111,8 @@ type Window struct {
 }
 
 type countersReply struct {
-	Counters *measure.Counters `json:"counters"`
+	Counters  *measure.Counters  `json:"counters"`
+	KernelTLS *measure.KernelTLS `json:"kernel_tls,omitempty"`
 }
 
 type versionRequest struct {
@@ -127,7 +128,7 @@ type versionReply struct {
 type LoadSpec struct {
 	Relay      string        `json:"relay,omitempty"` // empty with Direct
 	Direct     bool          `json:"direct,omitempty"`
-	Transport  string        `json:"transport"`
+	Transport  string        `json:"transport"` // the client's own
 	Pattern    string        `json:"pattern"`
 	Pairs      int           `json:"pairs"`
 	Payload    int           `json:"payload_bytes"`
@@ -141,6 +142,8 @@ type LoadSpec struct {
 	RTT        bool          `json:"rtt,omitempty"`
 	Congestion string        `json:"congestion,omitempty"`
 	Seed       uint64        `json:"seed"`
+
+	FramesPerRecord int `json:"frames_per_record,omitempty"` // 0: the default
 }
 
 type loadRef struct {

@@ -42,11 +42,12 @@ func (r *Relay) Window(ctx context.Context, begin, end int64) (Window, error) {
 	return w, err
 }
 
-// Counters reads the relay's own counters; nil if it has none we can read.
-func (r *Relay) Counters(ctx context.Context) (*measure.Counters, error) {
+// Counters reads the relay's own counters, nil if it has none we can read, and
+// what the kernel did for its TLS, nil if it has none or the kernel counts nothing.
+func (r *Relay) Counters(ctx context.Context) (*measure.Counters, *measure.KernelTLS, error) {
 	var c countersReply
 	err := r.host.call(ctx, verbRelayCounters, relayRef{r.Info.ID}, &c)
-	return c.Counters, err
+	return c.Counters, c.KernelTLS, err
 }
 
 // Stop ends the relay and waits until it has.

@@ -12,4 +12,5 @@ type Host struct {
 	Congestion string `json:"tcp_congestion_control"` // default of new sockets
 	Virtual    bool   `json:"virtualised"`            // the CPU reports a hypervisor
 	Go         string `json:"go"`
+	NoKTLS     string `json:"no_ktls,omitempty"` // why its kernel cannot carry TLS records; empty: it can
 }

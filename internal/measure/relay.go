@@ -14,6 +14,37 @@ type Relay struct {
 	WindowSeconds float64 `json:"window_seconds"`
 
 	Counters *Counters `json:"counters,omitempty"` // nil where the relay has none we can read
+
+	// KernelTLS is what the host's kernel did for TLS from the relay's start to the
+	// end of the trial; nil without TLS, or where the kernel counts nothing.
+	KernelTLS *KernelTLS `json:"kernel_tls,omitempty"`
+}
+
+// KernelTLS are differences of /proc/net/tls_stat. They are of the network
+// namespace: on one host the client's own are among them.
+type KernelTLS struct {
+	TxSoftware    uint64 `json:"tx_sw"` // connections whose records the kernel's software seals
+	RxSoftware    uint64 `json:"rx_sw"` // and opens
+	TxDevice      uint64 `json:"tx_device"`
+	RxDevice      uint64 `json:"rx_device"`
+	DecryptErrors uint64 `json:"decrypt_errors"`
+}
+
+// Subtract takes away what was there before.
+func (k *KernelTLS) Subtract(before *KernelTLS) {
+	k.TxSoftware -= before.TxSoftware
+	k.RxSoftware -= before.RxSoftware
+	k.TxDevice -= before.TxDevice
+	k.RxDevice -= before.RxDevice
+	k.DecryptErrors -= before.DecryptErrors
+}
+
+// RecordCounts are the data records a relay opened and sealed in user space.
+type RecordCounts struct {
+	In       uint64 `json:"in"`
+	InBytes  uint64 `json:"in_bytes"`
+	Out      uint64 `json:"out"`
+	OutBytes uint64 `json:"out_bytes"`
 }
 
 // Counters are the relay's own, at rest after the drain, since it was started.
@@ -23,6 +54,8 @@ type Counters struct {
 	Forward  uint64            `json:"forwarded_packets"`
 	Dropped  map[string]uint64 `json:"dropped_packets"` // by derper's reason
 	Queued   int64             `json:"queued_packets"`
+
+	Records *RecordCounts `json:"tls_records,omitempty"` // of hd over tls; the kernel does not count them
 
 	PerWorker []WorkerCounters `json:"workers,omitempty"` // hd only
 }
