@@ -6,6 +6,8 @@ package interop
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +24,7 @@ import (
 	"tailscale.com/types/key"
 	"tailscale.com/types/logger"
 
+	"hdbench/internal/cert"
 	"hdbench/internal/transport"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
@@ -34,7 +37,7 @@ const patience = 30 * time.Second
 // startRelay runs our relay until the test ends, or until stop.
 func startRelay(t *testing.T, cfg relay.Config) (s *relay.Server, stop func()) {
 	t.Helper()
-	cfg.Listen, cfg.Transport = "127.0.0.1:0", transport.TCP
+	cfg.Listen = "127.0.0.1:0"
 	s, err := relay.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +58,27 @@ func startRelay(t *testing.T, cfg relay.Config) (s *relay.Server, stop func()) {
 	return s, stop
 }
 
+// overEach runs a test over every transport there is here.
+func overEach(t *testing.T, test func(*testing.T, transport.Kind)) {
+	for _, k := range kindsHere() {
+		t.Run(string(k), func(t *testing.T) { test(t, k) })
+	}
+}
+
+// over is a configuration over a transport, with the certificate that it needs.
+func over(t *testing.T, k transport.Kind, cfg relay.Config) relay.Config {
+	t.Helper()
+	cfg.Transport = k
+	if k.Encrypted() {
+		own, err := cert.SelfSigned("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Certificate = &own.Certificate
+	}
+	return cfg
+}
+
 // stock is a Tailscale client as magicsock uses it.
 type stock struct {
 	*derphttp.Client
@@ -62,16 +86,30 @@ type stock struct {
 	key key.NodePublic
 }
 
-func dial(t *testing.T, addr string) *stock {
+func dial(t *testing.T, s *relay.Server) *stock {
 	t.Helper()
-	return dialAs(t, addr, key.NewNode())
+	return dialAs(t, s, key.NewNode())
 }
 
-func dialAs(t *testing.T, addr string, priv key.NodePrivate) *stock {
+func dialAs(t *testing.T, relay *relay.Server, priv key.NodePrivate) *stock {
 	t.Helper()
-	c, err := derphttp.NewClient(priv, "http://"+addr+"/derp", logger.Discard, netmon.NewStatic())
+	cfg := relay.Config()
+	scheme := "http"
+	if cfg.Transport.Encrypted() {
+		scheme = "https"
+	}
+	c, err := derphttp.NewClient(priv, scheme+"://"+relay.Addr().String()+"/derp", logger.Discard, netmon.NewStatic())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if cfg.Certificate != nil { // a stock client verifies what it connects to
+		shown, err := x509.ParseCertificate(cfg.Certificate.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(shown)
+		c.TLSConfig = &tls.Config{RootCAs: roots}
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetCanAckPings(true)
@@ -127,11 +165,12 @@ func (c *stock) expect(from key.NodePublic, data []byte) {
 	}
 }
 
-func TestStockClientsThroughOurRelay(t *testing.T) {
+func TestStockClientsThroughOurRelay(t *testing.T) { overEach(t, testStockClientsThroughOurRelay) }
+
+func testStockClientsThroughOurRelay(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 3} {
-		s, stop := startRelay(t, relay.Config{Workers: workers})
-		addr := s.Addr().String()
-		a, b := dial(t, addr), dial(t, addr)
+		s, stop := startRelay(t, over(t, k, relay.Config{Workers: workers}))
+		a, b := dial(t, s), dial(t, s)
 		if ours := s.Key(); a.ServerPublicKey() != key.NodePublicFromRaw32(mem.B(ours[:])) {
 			t.Errorf("the client sees server key %v, the relay's is %v", a.ServerPublicKey(), ours)
 		}
@@ -182,12 +221,13 @@ func TestStockClientsThroughOurRelay(t *testing.T) {
 	}
 }
 
-func TestStockClientsWithOneKey(t *testing.T) {
-	s, _ := startRelay(t, relay.Config{Workers: 2})
-	addr := s.Addr().String()
+func TestStockClientsWithOneKey(t *testing.T) { overEach(t, testStockClientsWithOneKey) }
+
+func testStockClientsWithOneKey(t *testing.T, k transport.Kind) {
+	s, _ := startRelay(t, over(t, k, relay.Config{Workers: 2}))
 	priv := key.NewNode()
-	src, old := dial(t, addr), dialAs(t, addr, priv)
-	fresh := dialAs(t, addr, priv)
+	src, old := dial(t, s), dialAs(t, s, priv)
+	fresh := dialAs(t, s, priv)
 	if err := src.Send(priv.Public(), []byte("to the newest")); err != nil {
 		t.Fatal(err)
 	}
@@ -251,11 +291,20 @@ type loadResult struct {
 
 // Tailscale's own server: what it says it dropped must be what our load misses.
 func TestOurLoadThroughTailscalesServer(t *testing.T) {
+	overEach(t, testOurLoadThroughTailscalesServer)
+}
+
+func testOurLoadThroughTailscalesServer(t *testing.T, k transport.Kind) {
 	srv := derpserver.New(key.NewNode(), logger.Discard)
 	defer srv.Close()
-	web := httptest.NewServer(derpserver.Handler(srv))
+	web := httptest.NewUnstartedServer(derpserver.Handler(srv))
+	if k.Encrypted() {
+		web.StartTLS()
+	} else {
+		web.Start()
+	}
 	defer web.Close()
-	addr := strings.TrimPrefix(web.URL, "http://")
+	addr := web.Listener.Addr().String()
 	for name, change := range map[string]func(*loadgen.Config){
 		"pairs":      nil,
 		"fan-in":     func(c *loadgen.Config) { c.Pattern = loadgen.FanIn },
@@ -264,7 +313,12 @@ func TestOurLoadThroughTailscalesServer(t *testing.T) {
 		"bursts":     func(c *loadgen.Config) { c.Burst = loadgen.Burst{Bytes: 64 << 10}; c.Rate = 200 * units.Mbps },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := load(t, addr, change)
+			r := load(t, addr, func(c *loadgen.Config) {
+				c.Transport = k
+				if change != nil {
+					change(c)
+				}
+			})
 			if r.sent == 0 || r.faults != 0 || r.undrained != 0 || r.framesReceived > r.framesSent {
 				t.Errorf("%+v", r)
 			}
@@ -275,14 +329,16 @@ func TestOurLoadThroughTailscalesServer(t *testing.T) {
 	}
 }
 
-func TestOurLoadThroughOurRelay(t *testing.T) {
+func TestOurLoadThroughOurRelay(t *testing.T) { overEach(t, testOurLoadThroughOurRelay) }
+
+func testOurLoadThroughOurRelay(t *testing.T, k transport.Kind) {
 	for _, workers := range []int{1, 2, 4} {
 		for _, onFull := range relay.OnFullPolicies() {
-			s, stop := startRelay(t, relay.Config{Workers: workers, OnFull: onFull, QueuePackets: 64})
+			s, stop := startRelay(t, over(t, k, relay.Config{Workers: workers, OnFull: onFull, QueuePackets: 64}))
 			// More than there is room for in a queue, at once: each burst of a flow is
 			// 120 packets.
 			r := load(t, s.Addr().String(), func(c *loadgen.Config) {
-				c.Burst, c.Rate = loadgen.Burst{Frames: 120}, 200*units.Mbps
+				c.Transport, c.Burst, c.Rate = k, loadgen.Burst{Frames: 120}, 200*units.Mbps
 			})
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			snap, err := s.Snapshot(ctx)
@@ -304,9 +360,9 @@ func TestOurLoadThroughOurRelay(t *testing.T) {
 
 // flood sends to a receiver that has stopped reading as much as each of the load's
 // flows has, until it is stopped.
-func flood(t *testing.T, addr string) (stop func()) {
+func flood(t *testing.T, s *relay.Server) (stop func()) {
 	t.Helper()
-	src, dst := dial(t, addr), dial(t, addr)
+	src, dst := dial(t, s), dial(t, s)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -338,12 +394,16 @@ func flood(t *testing.T, addr string) (stop func()) {
 // nothing, and their delivered rate stays where it was. The rates are printed with
 // their intervals (go test -v); that nothing is lost is checked.
 func TestStalledReceiverLeavesTheOthersAlone(t *testing.T) {
+	overEach(t, testStalledReceiverLeavesTheOthersAlone)
+}
+
+func testStalledReceiverLeavesTheOthersAlone(t *testing.T, k transport.Kind) {
 	for _, onFull := range relay.OnFullPolicies() {
-		s, stop := startRelay(t, relay.Config{Workers: 2, OnFull: onFull, QueuePackets: 64})
+		s, stop := startRelay(t, over(t, k, relay.Config{Workers: 2, OnFull: onFull, QueuePackets: 64}))
 		addr := s.Addr().String()
 		rates := func() (mbps []float64) {
 			for range 4 {
-				r := load(t, addr, nil)
+				r := load(t, addr, func(c *loadgen.Config) { c.Transport = k })
 				if r.delivered != r.sent || r.faults != 0 || r.undrained != 0 {
 					t.Errorf("%s: the others lose packets: %+v", onFull, r)
 				}
@@ -352,7 +412,7 @@ func TestStalledReceiverLeavesTheOthersAlone(t *testing.T) {
 			return mbps
 		}
 		without := results.Summarize(rates())
-		end := flood(t, addr)
+		end := flood(t, s)
 		eventually(t, "the stalled receiver's queue is full", func() bool {
 			snap, err := s.Snapshot(context.Background())
 			if err != nil {

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 )
 
@@ -36,20 +35,4 @@ func MetaCert(server Key) ([]byte, error) {
 		return nil, fmt.Errorf("certificate with the relay's key: %w", err)
 	}
 	return der, nil
-}
-
-// ParseMetaCert finds the key that a server tells in its chain; ok is false if it
-// tells none.
-func ParseMetaCert(chain []*x509.Certificate) (server Key, ok bool) {
-	for _, c := range chain {
-		text, found := strings.CutPrefix(c.Subject.CommonName, metaCertPrefix)
-		if !found {
-			continue
-		}
-		b, err := hex.DecodeString(text)
-		if err == nil && len(b) == KeyLen {
-			return Key(b), true
-		}
-	}
-	return Key{}, false
 }
