@@ -13,7 +13,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The modules that have code of ours.
 MODULES := . interop
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop smoke baseline setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop smoke lab lab-kernels sweep-lab baseline setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,7 +33,7 @@ test: ## everything CI runs: lint, race, benchmarks once, fuzzing, interop, a re
 lint: setup ## gofmt, go vet, staticcheck, tidy modules
 	@for m in $(MODULES); do ( cd $$m; \
 	  bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt: $$bad"; exit 1; }; \
-	  go mod tidy -diff; go vet ./...; go run $(STATICCHECK) ./... ); done
+	  go mod tidy -diff; go vet -tags lab,labhost ./...; go run $(STATICCHECK) -tags lab,labhost ./... ); done
 
 unit: setup ## unit and command tests under the race detector
 	go test -race ./...
@@ -52,6 +52,15 @@ interop: setup ## stock Tailscale clients through our relay, our load through Ta
 
 smoke: build baseline ## a short real sweep, checked
 	@scripts/smoke.sh
+
+lab: ## the tests that need kernel TLS, inside user-mode Linux and a virtual machine
+	@scripts/lab-test.sh
+
+lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the newest ones)
+	@scripts/lab-kernels.sh
+
+sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
+	@scripts/sweep-lab.sh "$(or $(SCENARIO),lab)"
 
 setup: ## install what building and testing need
 	@scripts/setup.sh

@@ -11,6 +11,7 @@ require (
 	al.essio.dev/pkg/shellescape v1.6.1
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/agnivade/levenshtein v1.2.2
+	github.com/cavaliergopher/cpio v1.0.1
 	github.com/dustin/go-humanize v1.1.0
 	github.com/mattn/go-shellwords v1.0.16
 	github.com/nats-io/nats-server/v2 v2.15.2

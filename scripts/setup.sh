@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # package that has each command
-declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk)
+declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk [qemu-system-x86_64]=qemu-system-x86 [xz]=xz-utils)
 
 missing=()
 for cmd in gcc git make awk "$@"; do
