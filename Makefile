@@ -41,7 +41,7 @@ unit: setup ## unit and command tests under the race detector
 microbench: setup ## the Go benchmarks
 	go test -run '^$$' -bench . ./...
 
-bench: build baseline ## hd beside derper over bursts, and the client beside iperf3, in one run
+bench: build baseline ## hd beside derper over bursts and transports, the client beside iperf3, in one run
 	@scripts/bench.sh
 
 fuzz: setup ## run every fuzz target for FUZZTIME

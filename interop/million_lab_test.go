@@ -18,9 +18,11 @@ import (
 // client with its own records and from one with the kernel's: every payload is
 // checked, nothing is lost, and the kernel has found nothing to complain of.
 func TestAMillionPackets(t *testing.T) {
-	const packets = 1_000_000
 	for _, k := range []transport.Kind{transport.KTLS, transport.TLS} {
-		for _, client := range []transport.Kind{transport.TLS, transport.KTLS} {
+		for client, packets := range map[transport.Kind]uint64{
+			transport.TLS:  900_000,
+			transport.KTLS: 100_000, // each of its records takes a system call
+		} {
 			t.Run(fmt.Sprintf("relay %s, client %s", k, client), func(t *testing.T) {
 				before, err := probe.KernelTLS()
 				if err != nil || before == nil {
@@ -29,10 +31,10 @@ func TestAMillionPackets(t *testing.T) {
 				s, _ := startRelay(t, over(t, k, relay.Config{Workers: 1}))
 				var delivered uint64
 				began := time.Now()
-				for delivered < packets/2 { // of two clients each
+				for delivered < packets {
 					r := load(t, s.Addr().String(), func(c *loadgen.Config) {
 						c.Transport, c.Payload, c.Rate = client, 200, units.Max
-						c.Measure, c.Drain = 5*time.Second, 30*time.Second
+						c.Measure, c.Drain = 3*time.Second, 30*time.Second
 					})
 					if r.faults != 0 || r.undrained != 0 || r.delivered != r.sent || r.delivered == 0 {
 						t.Fatalf("%+v", r)

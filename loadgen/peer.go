@@ -51,7 +51,10 @@ func (p *peer) logIn(ctx context.Context, c *Config) (derp.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	conn, err := transport.Dial(ctx, c.Transport, c.Relay, c.socketOptions())
-	if err != nil {
+	switch {
+	case errors.Is(err, transport.ErrHandshake):
+		return derp.Key{}, fmt.Errorf("%w; does this relay speak TLS?", err)
+	case err != nil:
 		return derp.Key{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	defer conn.Close() // a detached socket is another descriptor

@@ -38,6 +38,10 @@ func LoadTable(title string, l *measure.Load) *Table {
 		add(h.name, duration(h.h.P50NS, h.h.Count), "p50", fmt.Sprintf("p99 %s, p99.9 %s, max %s, n %d",
 			duration(h.h.P99NS, h.h.Count), duration(h.h.P999NS, h.h.Count), duration(h.h.MaxNS, h.h.Count), h.h.Count))
 	}
+	if s := l.TLS; s != nil {
+		add("records sent", meanRecord(s.BytesSent, s.RecordsSent), "bytes mean", fmt.Sprintf("%d records, TLS 1.3 %s, sealed by the client's %s", s.RecordsSent, shortSuite([]string{s.Suite}), s.Transport))
+		add("received", meanRecord(s.BytesReceived, s.RecordsReceived), "bytes mean", fmt.Sprintf("%d records", s.RecordsReceived))
+	}
 	for _, th := range l.Threads {
 		add("thread CPU "+th.CPU, percent(th.Busy), "% busy", th.Role)
 	}

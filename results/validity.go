@@ -84,6 +84,7 @@ func Judge(t *Trial) []Finding {
 		add(ClockSkew, "%d packets", l.Skewed)
 	}
 	fs = append(fs, judgeAccounting(t)...)
+	fs = append(fs, judgeKernelTLS(t)...)
 	return append(fs, judgeCPUs(t)...)
 }
 
@@ -108,6 +109,23 @@ func judgeAccounting(t *Trial) []Finding {
 		return nil
 	}
 	return []Finding{{Accounting, wrong}}
+}
+
+// judgeKernelTLS holds what a relay over ktls should have given to the kernel
+// against the kernel's own counters.
+func judgeKernelTLS(t *Trial) []Finding {
+	if t.Relay == nil || t.Relay.KernelTLS == nil {
+		return nil
+	}
+	k := t.Relay.KernelTLS
+	var fs []Finding
+	if sealed := k.TxSoftware + k.TxDevice; t.Point.Transport == "ktls" && sealed < uint64(t.Load.Flows) {
+		fs = append(fs, Finding{Accounting, fmt.Sprintf("the kernel sealed %d connections, the load has %d flows", sealed, t.Load.Flows)})
+	}
+	if k.DecryptErrors > 0 {
+		fs = append(fs, Finding{Corrupt, fmt.Sprintf("the kernel could not open %d records", k.DecryptErrors)})
+	}
+	return fs
 }
 
 func judgeCPUs(t *Trial) []Finding {

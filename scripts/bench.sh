@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The numbers hdbench promises, in one run on this machine: the load generator
-# beside iperf3, and hd beside derper over bursts.
+# beside iperf3, and hd beside derper over bursts and over transports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh iperf3
@@ -31,3 +31,7 @@ printf 'median: iperf3 %.0f Mbps, hdbench calibrate %.0f Mbps with every payload
 
 echo "HD BESIDE DERPER (relay on one CPU, client on the other)"
 bin/hdbench sweep bursts
+
+echo
+echo "WHAT TLS COSTS (relay on one CPU, client on the other)"
+bin/hdbench sweep transports

@@ -13,22 +13,22 @@ start=$SECONDS
 bin/hdbench sweep smoke --out "$out" >"$tmp/report.txt"
 echo "smoke: took $((SECONDS - start)) s"
 
-for want in 'hd tcp 1 worker' 'derper .* tcp GOMAXPROCS=1' 'CEILINGS' 'COMPARISON TO TS'; do
+for want in 'hd tcp 1 worker' 'hd tls 1 worker' 'derper .* tcp GOMAXPROCS=1' 'derper .* tls GOMAXPROCS=1' 'CEILINGS' 'kTLS cost' 'COMPARISON TO TS'; do
   grep -q "$want" "$tmp/report.txt" || fail "the report lacks: $want"
 done
 trials=$(grep -c '"kind":"trial"' "$out/trials.jsonl")
-((trials == 8)) || fail "$trials trials, want 8"
+((trials == 16)) || fail "$trials trials, want 16"
 for bad in '"error":' '"na":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
   ! grep -q "$bad" "$out/trials.jsonl" || fail "a record has $bad"
 done
-go run golang.org/x/perf/cmd/benchstat -col /relay -row /offered "$out/bench.txt" >"$tmp/benchstat.txt"
+go run golang.org/x/perf/cmd/benchstat -col /relay -row /transport,/offered "$out/bench.txt" >"$tmp/benchstat.txt"
 grep -q 'delivered-Mbit/s' "$tmp/benchstat.txt" || fail "benchstat does not read bench.txt"
 
 # Killed half-way, it goes on where it was.
 bin/hdbench sweep smoke --out "$tmp/killed" >/dev/null 2>"$tmp/killed.txt" &
 pid=$!
 for ((i = 0; i < 1000; i++)); do
-  [[ -f $tmp/killed/trials.jsonl ]] && (($(wc -l <"$tmp/killed/trials.jsonl") >= 5)) && break
+  [[ -f $tmp/killed/trials.jsonl ]] && (($(wc -l <"$tmp/killed/trials.jsonl") >= 8)) && break
   sleep 0.02
 done
 kill -KILL "$pid"
@@ -43,7 +43,7 @@ done
 [[ -z $left ]] || fail "processes are left after SIGKILL: $left"
 before=$(grep -c '"kind":"trial"' "$tmp/killed/trials.jsonl")
 bin/hdbench sweep --resume "$tmp/killed" >/dev/null 2>"$tmp/resumed.txt"
-grep -q "^trials: $((8 - before))\$" "$tmp/resumed.txt" || fail "resuming after $before trials: $(cat "$tmp/resumed.txt")"
+grep -q "^trials: $((16 - before))\$" "$tmp/resumed.txt" || fail "resuming after $before trials: $(cat "$tmp/resumed.txt")"
 ids=$(grep -o '"id":"[^"]*"' "$tmp/killed/trials.jsonl" | sort | uniq -d)
 [[ -z $ids ]] || fail "repeated after resuming: $ids"
-echo "smoke: ok ($before of 8 trials before it was killed, the rest after)"
+echo "smoke: ok ($before of 16 trials before it was killed, the rest after)"

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"hdbench/internal/transport"
 )
 
 // TestMain lets the test binary be hdbench: the scripts run it as a user does,
@@ -30,6 +32,13 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"children": children,
 			"lines":    lines,
+		},
+		// Whether this kernel carries TLS: then ktls is no error.
+		Condition: func(cond string) (bool, error) {
+			if cond != "ktls" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return transport.Check(transport.KTLS) == nil, nil
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TMPDIR", e.Getenv("WORK")+"/.tmp")
