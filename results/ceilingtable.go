@@ -24,7 +24,7 @@ func ceilingTable(load Shape, ceilings []Ceiling) *Table {
 	}
 	names := Names(cs)
 	t := &Table{
-		Title: load.String(),
+		Title: load.String(), Keys: 1,
 		Columns: []Column{
 			{Head: "Configuration", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
 			{Head: "at offered\nMbps"}, {Head: "Loss\n%"}, {Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},

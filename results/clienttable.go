@@ -36,10 +36,10 @@ func CalibrationTable(trials []*Trial) *Table {
 func ScheduleTable(points []*PointStats) *Table {
 	names := namesOf(points)
 	t := &Table{
-		Title: "How the client kept its schedule",
+		Title: "How the client kept its schedule", Keys: 2,
 		Columns: []Column{
 			{Head: "Configuration", Left: true}, {Head: "Offered\nMbps"}, {Head: "Busiest\nthread %"},
-			{Head: "pacing\np50"}, {Head: "pacing\np99"}, {Head: "lateness\np50"}, {Head: "lateness\np99"}, {Head: "", Full: "Marks", Left: true},
+			{Head: "pacing\np50"}, {Head: "pacing\np99"}, {Head: "late\np50", Full: "lateness p50"}, {Head: "late\np99", Full: "lateness p99"}, {Head: "", Full: "Marks", Left: true},
 		},
 		Notes: []string{
 			"Pacing is from a tick to its handling, the client's own lateness; lateness from the intended time to the write, with the relay's back-pressure.",

@@ -36,6 +36,14 @@ type PointStats struct {
 	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
 }
 
+// latency is what the point's load measures: one way, or round trips.
+func (p *PointStats) latency() measure.Histogram {
+	if p.Point.Load.RTT {
+		return p.RTT
+	}
+	return p.Latency
+}
+
 // Points groups the trials and describes each point, configurations in the order
 // in which they are first met by scenario order, rates ascending.
 func Points(trials []*Trial) ([]*PointStats, error) {

@@ -3,29 +3,30 @@ package results
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
-	"al.essio.dev/pkg/shellescape"
-
-	"hdbench/internal/measure"
 	"hdbench/internal/units"
+	"hdbench/results/figure"
 )
 
 // Report is everything a folder's records say, ready to be written. Sections
 // come in the order of the published profile.
 type Report struct {
-	set       *Set
-	compareAt units.Rate
-	sections  []section
+	title    string
+	sections []section
 }
 
-// section is a heading, text before its tables, the tables, and text after.
+// section is a heading, text before its tables, the tables, the plots, text after
+// them, and commands to type.
 type section struct {
-	title  string
-	text   []string
-	tables []*Table
-	after  []string
+	title    string
+	text     []string
+	tables   []*Table
+	wide     []*Table // in place of tables where there is room to sort and filter
+	figures  []*figure.Figure
+	legend   []string // of the figures
+	after    []string
+	commands []string
 }
 
 // NewReport makes the report of a results folder. compareAt fixes the offered
@@ -39,49 +40,68 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{set: set, compareAt: compareAt}
-	r.sections = append(r.sections,
-		section{title: "Setup", text: r.setup()},
-		section{title: "Rate sweep", tables: SweepTables(points), after: SweepLegend()})
-	if len(points) == 0 {
-		r.sections[1] = section{title: "Rate sweep", text: []string{"No trial has been made yet."}}
-	}
-	if ceilings := Ceilings(points); len(ceilings) > 0 {
-		s := section{title: "Ceilings", tables: CeilingTables(ceilings), after: []string{
-			"The ceiling is the highest mean delivered rate over the valid points of a configuration; ≥ where it was not brought to its limit.",
-		}}
-		if tax := TaxTables(ceilings); len(tax) > 0 {
-			s.title = "Ceilings and kTLS cost"
-			s.tables = append(s.tables, tax...)
-			s.after = append(s.after, TaxLegend())
-		}
-		for _, t := range []*Table{RecordSizeTable(set.Trials, ceilings), TLSTable(set.Trials, ceilings)} {
-			if t != nil {
-				s.tables = append(s.tables, t)
-			}
-		}
-		r.sections = append(r.sections, s)
-	}
-	r.sections = append(r.sections, r.versus(points, published))
-	valid := section{title: "Validity", tables: []*Table{ValidityTable(set.Trials)}}
-	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
-		valid.tables = append(valid.tables, c)
-	}
-	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
-		valid.tables = append(valid.tables, sched)
-	}
-	valid.text = set.Warnings
-	r.sections = append(r.sections, valid, section{title: "How to reproduce", text: r.reproduce()})
-	return r, nil
+	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
+	plots := newPlots(set, points)
+	return &Report{
+		title: set.Environment.Scenario,
+		sections: []section{
+			{title: "Setup", text: setup(&set.Environment)},
+			{title: "Key findings", text: Findings(points, ceilings, versus)},
+			sweepSection(points, plots),
+			ceilingSection(set.Trials, ceilings, plots),
+			{title: "CPU breakdown", text: []string{
+				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
+			}},
+			{title: "Cache cliff", text: []string{
+				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
+			}},
+			versusSection(versus, published),
+			validitySection(set, points),
+			reproduceSection(set),
+		},
+	}, nil
 }
 
-func (r *Report) versus(points []*PointStats, p Published) section {
-	s := section{title: "Comparison to TS"}
-	vs := CompareToTS(points, r.compareAt)
-	for i := range vs {
-		s.tables = append(s.tables, VersusTables(&vs[i])...)
+func sweepSection(points []*PointStats, plots *plots) section {
+	s := section{title: "Rate sweep", tables: SweepTables(points), wide: WideSweepTables(points)}
+	if len(points) == 0 {
+		s.text = []string{"No trial has been made yet."}
+		return s
 	}
-	if len(vs) == 0 {
+	s.figures = append(plots.sweep(), plots.latency()...)
+	s.after = SweepLegend()
+	s.legend = []string{"In the plots, bands and whiskers are 95 % intervals; an empty marker has no valid run. What is offered as max has no place on the axis."}
+	return s
+}
+
+func ceilingSection(trials []*Trial, ceilings []Ceiling, plots *plots) section {
+	s := section{title: "Ceilings and kTLS cost", tables: CeilingTables(ceilings)}
+	if len(ceilings) == 0 {
+		s.text = []string{"n/a: no trial has been made yet."}
+		return s
+	}
+	s.figures = append(append(plots.ceilings(ceilings), plots.taxes(ceilings)...), plots.timeline(ceilings)...)
+	s.after = []string{"The ceiling is the highest mean delivered rate over the valid points of a configuration; ≥ where it was not brought to its limit."}
+	if tax := TaxTables(ceilings); len(tax) > 0 {
+		s.tables = append(s.tables, tax...)
+		s.after = append(s.after, TaxLegend())
+	} else {
+		s.after = append(s.after, "kTLS cost n/a: the sweep has no relay both with TLS and without.")
+	}
+	for _, t := range []*Table{RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
+		if t != nil {
+			s.tables = append(s.tables, t)
+		}
+	}
+	return s
+}
+
+func versusSection(versus []Versus, p *Published) section {
+	s := section{title: "Comparison to TS"}
+	for i := range versus {
+		s.tables = append(s.tables, VersusTables(&versus[i])...)
+	}
+	if len(versus) == 0 {
 		s.text = []string{"n/a: the sweep has no trials of derper, the TS baseline."}
 	} else {
 		s.after = []string{
@@ -89,57 +109,40 @@ func (r *Report) versus(points []*PointStats, p Published) section {
 			fmt.Sprintf("On published footing: × %.3f, because the tool behind the published figures divides by a time that includes a drain of some 2 s (it reads 2606 Mbps where 3000 are offered and none is lost).", publishedFooting),
 		}
 	}
-	s.tables = append(s.tables, p.Table())
+	s.after = append(s.after,
+		"Published figures are of another relay on other hardware: "+strings.Join(p.Setup, " ")+" hdbench's hd is a Go relay after Hyper-DERP's design; these are not its figures.")
+	s.tables = append(s.tables, p.ThroughputTable())
 	return s
 }
 
-func (r *Report) setup() []string {
-	env := r.set.Environment
-	lines := []string{
-		fmt.Sprintf("Scenario %s, started %s, hdbench %s, seed %d.", env.Scenario, env.Started.UTC().Format("2006-01-02 15:04 MST"), env.Hdbench, env.Seed),
+func validitySection(set *Set, points []*PointStats) section {
+	s := section{title: "Validity", text: set.Warnings, tables: []*Table{ValidityTable(set.Trials)}}
+	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
+		s.tables = append(s.tables, c)
 	}
-	var last *HostEntry
-	for i := range env.Hosts {
-		h := &env.Hosts[i]
-		role := fmt.Sprintf("%s on CPUs %s", strings.Join(h.Roles, " and "), h.CPUs)
-		if last != nil && last.Host == h.Host {
-			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
-			continue
-		}
-		last = h
-		lines = append(lines, role+" of "+describeHost(h.Host)+".")
+	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
+		s.tables = append(s.tables, sched)
 	}
-	for _, v := range env.Relays {
-		text := v.Version
-		if v.NA != "" {
-			text = "n/a: " + v.NA
-		}
-		lines = append(lines, fmt.Sprintf("Relay %s: %s.", v.Name, text))
-	}
-	return lines
+	return s
 }
 
-func describeHost(h measure.Host) string {
-	virtual := ""
-	if h.Virtual {
-		virtual = ", virtualised"
+// Figures are the report's plots, in its order.
+func (r *Report) Figures() []*figure.Figure {
+	var fs []*figure.Figure
+	for _, s := range r.sections {
+		fs = append(fs, s.figures...)
 	}
-	return fmt.Sprintf("%s (%s, CPUs %s%s, %.0f GiB, Linux %s %s, TCP congestion control %s)",
-		h.Name, h.CPUModel, h.CPUs, virtual, float64(h.MemBytes)/(1<<30), h.Kernel, h.Arch, h.Congestion)
+	return fs
 }
 
-func (r *Report) reproduce() []string {
-	dir := filepath.Base(r.set.Dir)
-	return []string{
-		"Run again: `" + shellescape.QuoteCommand(r.set.Environment.Command) + "`",
-		fmt.Sprintf("With the same rates and order: `hdbench sweep %s/%s` (every record is in %s/%s).", dir, FileScenario, dir, FileTrials),
-	}
-}
-
-// Write writes the report.
+// Write writes the report. In Markdown it refers to the plots as files in a folder
+// plots beside it, which WritePlots makes; HTML has everything in it.
 func (r *Report) Write(w io.Writer, f Format) error {
+	if f == HTML {
+		return r.writeHTML(w)
+	}
 	if f == Markdown {
-		fmt.Fprintf(w, "# hdbench: %s\n", r.set.Environment.Scenario)
+		fmt.Fprintf(w, "# hdbench: %s\n", r.title)
 	}
 	for i, s := range r.sections {
 		if i > 0 || f == Markdown {
@@ -159,17 +162,36 @@ func (s *section) write(w io.Writer, f Format) error {
 		fmt.Fprintln(w, strings.ToUpper(s.title))
 	}
 	writeLines(w, f, s.text)
-	for j, t := range s.tables {
-		if j > 0 || len(s.text) > 0 {
+	begun := len(s.text) > 0
+	gap := func() {
+		if begun {
 			fmt.Fprintln(w)
 		}
+		begun = true
+	}
+	for _, t := range s.tables {
+		gap()
 		if err := t.Write(w, f); err != nil {
 			return err
 		}
 	}
+	if f == Markdown {
+		for _, fig := range s.figures {
+			gap()
+			fmt.Fprintf(w, "![%s](%s/%s.svg)\n", strings.NewReplacer("[", "(", "]", ")").Replace(fig.Alt), DirPlots, fig.Name)
+		}
+		if len(s.figures) > 0 && len(s.legend) > 0 {
+			gap()
+			writeLines(w, f, s.legend)
+		}
+	}
 	if len(s.after) > 0 {
-		fmt.Fprintln(w)
+		gap()
 		writeLines(w, f, s.after)
+	}
+	if len(s.commands) > 0 {
+		gap()
+		writeCommands(w, f, s.commands)
 	}
 	return nil
 }
@@ -177,9 +199,21 @@ func (s *section) write(w io.Writer, f Format) error {
 func writeLines(w io.Writer, f Format, lines []string) {
 	for _, l := range lines {
 		if f == Markdown {
-			fmt.Fprintf(w, "- %s\n", l)
+			fmt.Fprintf(w, "- %s\n", escape(l))
 		} else {
 			writeWrapped(w, l)
 		}
+	}
+}
+
+// writeCommands writes what can be typed as it stands: a line too long for a
+// terminal goes on after a backslash.
+func writeCommands(w io.Writer, f Format, commands []string) {
+	if f == Markdown {
+		fmt.Fprintf(w, "```sh\n%s\n```\n", strings.Join(commands, "\n"))
+		return
+	}
+	for _, c := range commands {
+		fmt.Fprintln(w, "  "+strings.Join(continued(c, TerminalWidth-4), " \\\n    "))
 	}
 }

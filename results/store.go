@@ -21,6 +21,8 @@ const (
 	FileTrials      = "trials.jsonl"
 	FileBench       = "bench.txt"
 	FileReport      = "report.md"
+	FilePage        = "report.html"
+	DirPlots        = "plots"
 )
 
 // maxRecord bounds one line of trials.jsonl: an hour's intervals and histograms
@@ -234,6 +236,9 @@ func readEnvironment(dir string) (Environment, error) {
 	b, err := os.ReadFile(filepath.Join(dir, FileEnvironment))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(filepath.Join(dir, FileTrials)); err == nil {
+				return env, fmt.Errorf("%s: %w any more: it has trials but no %s, so nobody knows where and with what they were made; put that file back", dir, ErrNotAFolder, FileEnvironment)
+			}
 			return env, fmt.Errorf("%s: %w: it has no %s", dir, ErrNotAFolder, FileEnvironment)
 		}
 		return env, err

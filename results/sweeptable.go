@@ -18,6 +18,7 @@ func SweepTables(points []*PointStats) []*Table {
 			t = &Table{
 				Title:   names[last] + " · " + last.Load.String(),
 				Columns: sweepColumns(last.Load),
+				Keys:    1,
 			}
 			tables = append(tables, t)
 		}
@@ -37,9 +38,35 @@ func sweepColumns(load Shape) []Column {
 		{Head: "Offered\nMbps"}, {Head: "Sent\nMbps"}, {Head: "Short-\nfall %", Full: "Shortfall %"},
 		{Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
 		{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
-		{Head: "p50", Full: latencyHead(load) + " p50"}, {Head: latencyHead(load) + "\np99"}, {Head: "p99.9", Full: latencyHead(load) + " p99.9"},
-		{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true}, {Left: true, Full: "Marks"},
+		{Head: "p50", Full: latencyHead(load) + " p50", Break: true}, {Head: latencyHead(load) + "\np99"}, {Head: "p99.9", Full: latencyHead(load) + " p99.9"},
+		{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true, Every: true}, {Left: true, Full: "Marks", Every: true},
 	}
+}
+
+// WideSweepTables are the rate sweeps where there is room: one table a load, to be
+// sorted and filtered.
+func WideSweepTables(points []*PointStats) []*Table {
+	names := namesOf(points)
+	var tables []*Table
+	var t *Table
+	for i, p := range points {
+		if i == 0 || p.Point.Load != points[i-1].Point.Load {
+			t = &Table{
+				Title: p.Point.Load.String(), Keys: 2,
+				Columns: append([]Column{{Head: "Configuration", Left: true}}, sweepColumns(p.Point.Load)...),
+			}
+			tables = append(tables, t)
+		}
+		name := names[p.Point.Config]
+		t.Rows = append(t.Rows, append([]string{name}, sweepRow(p)...))
+		if p.NA != "" {
+			t.addNote(name + ": n/a: " + p.NA)
+		}
+		if p.DeliveredBps.N == 1 {
+			t.addNote("interval and run CV n/a: they need two runs at least")
+		}
+	}
+	return tables
 }
 
 func latencyHead(s Shape) string {
@@ -50,10 +77,7 @@ func latencyHead(s Shape) string {
 }
 
 func sweepRow(p *PointStats) []string {
-	lat := p.Latency
-	if p.Point.Load.RTT {
-		lat = p.RTT
-	}
+	lat := p.latency()
 	offered := mbps(float64(p.Point.Offered))
 	if p.Point.Offered.IsMax() {
 		offered = "max"

@@ -18,6 +18,7 @@ type Format string
 const (
 	Terminal Format = "terminal"
 	Markdown Format = "markdown"
+	HTML     Format = "html"
 )
 
 // Table is rows of text under headings, with what a reader must know to read
@@ -27,6 +28,9 @@ type Table struct {
 	Columns []Column
 	Rows    [][]string
 	Notes   []string
+	// Keys is how many of the first columns say what a row is about: they are
+	// repeated where a terminal is too narrow for all columns at once.
+	Keys int
 }
 
 // Column is one heading. In a terminal it is short and may take several lines.
@@ -34,6 +38,10 @@ type Column struct {
 	Head string // lines separated by \n
 	Full string // where there is room; empty: Head's lines, joined
 	Left bool   // text; numbers stand to the right
+	// Break is where a table that is too wide for a terminal goes on below.
+	Break bool
+	// Every is for a column that no part may be read without.
+	Every bool
 }
 
 func (c Column) full() string {
@@ -54,26 +62,26 @@ func (t *Table) Write(w io.Writer, f Format) error {
 func (t *Table) writeTerminal(out io.Writer) error {
 	var w bytes.Buffer
 	if t.Title != "" {
-		fmt.Fprintln(&w, t.Title)
+		writeWrapped(&w, t.Title)
 	}
-	head := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		head[i] = c.Head
-	}
-	tb := tablewriter.NewTable(&w,
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders: tw.BorderNone,
-			Symbols: tw.NewSymbols(tw.StyleLight),
-			Settings: tw.Settings{
-				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
-				Lines:      tw.Lines{ShowHeaderLine: tw.On},
-			},
-		})),
-		tablewriter.WithPadding(tw.Padding{Right: " ", Overwrite: true}),
-		t.config())
-	tb.Header(head)
-	if len(t.Columns) > 0 {
-		if err := t.fill(tb, t.Rows); err != nil {
+	for _, part := range t.fit(TerminalWidth) {
+		head := make([]string, len(part.Columns))
+		for i, c := range part.Columns {
+			head[i] = c.Head
+		}
+		tb := tablewriter.NewTable(&w,
+			tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+				Borders: tw.BorderNone,
+				Symbols: tw.NewSymbols(tw.StyleLight),
+				Settings: tw.Settings{
+					Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+					Lines:      tw.Lines{ShowHeaderLine: tw.On},
+				},
+			})),
+			tablewriter.WithPadding(tw.Padding{Right: " ", Overwrite: true}),
+			part.config())
+		tb.Header(head)
+		if err := part.fill(tb, part.Rows); err != nil {
 			return err
 		}
 	}
@@ -89,12 +97,9 @@ func (t *Table) writeTerminal(out io.Writer) error {
 	return nil
 }
 
-// textWidth is how wide text is written in a terminal.
-const textWidth = 98
-
 // writeWrapped writes a paragraph, its further lines indented.
 func writeWrapped(w io.Writer, s string) {
-	fmt.Fprintln(w, strings.Join(wrap(s, textWidth-2), "\n  "))
+	fmt.Fprintln(w, strings.Join(wrap(s, TerminalWidth-2), "\n  "))
 }
 
 func (t *Table) writeMarkdown(w io.Writer) error {
@@ -164,22 +169,4 @@ func (t *Table) fill(tb *tablewriter.Table, rows [][]string) error {
 // escape makes text safe inside a Markdown table; tablewriter does not.
 func escape(s string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s)
-}
-
-// wrap breaks text into lines of at most n characters, at spaces.
-func wrap(s string, n int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(s) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) > n:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }

@@ -17,7 +17,7 @@ func (v *Versus) title() string { return v.Load.String() + ", " + v.Transport }
 
 func (v *Versus) ceilingTable(names map[Config]string) *Table {
 	t := &Table{
-		Title: v.title(),
+		Title: v.title(), Keys: 1,
 		Columns: []Column{
 			{Head: "Relay", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "Loss\nthere %"}, {Head: "run\nCV %"},
 			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "on published\nfooting"},
@@ -68,11 +68,11 @@ func (v *Versus) costTable(names map[Config]string) *Table {
 		return &Table{Notes: []string{v.title() + ": cost n/a: no offered rate has a valid trial of every relay"}}
 	}
 	t := &Table{
-		Title: fmt.Sprintf("%s: cost at %v offered", v.title(), v.Rate),
+		Title: fmt.Sprintf("%s: cost at %v offered", v.title(), v.Rate), Keys: 1,
 		Columns: []Column{
 			{Head: "Relay", Left: true}, {Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "Loss\n%"},
 			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"},
-			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50"},
+			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50", Break: true},
 			{Head: latencyHead(v.Load) + "\np99"}, {Head: "p99.9", Full: latencyHead(v.Load) + " p99.9"},
 		},
 	}

@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"children": children,
 			"lines":    lines,
+			"tear":     tear,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
 		Condition: func(cond string) (bool, error) {
@@ -42,7 +43,9 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TMPDIR", e.Getenv("WORK")+"/.tmp")
-			return nil
+			reference, err := filepath.Abs("../../results/reference")
+			e.Setenv("REFERENCE", reference)
+			return err
 		},
 	})
 }
@@ -131,4 +134,15 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strings.Count(ts.ReadFile(args[0]), "\n"); got != want {
 		ts.Fatalf("%s has %d lines, want %d", args[0], got, want)
 	}
+}
+
+// tear FILE N cuts the last N bytes off a file, as a kill in the midst of a write
+// does.
+func tear(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	file := ts.MkAbs(args[0])
+	info, err := os.Stat(file)
+	ts.Check(err)
+	ts.Check(os.Truncate(file, info.Size()-n))
 }

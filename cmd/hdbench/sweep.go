@@ -126,7 +126,8 @@ func printReport(s *streams, dir string) error {
 	if err := report.Write(s.out, results.Terminal); err != nil {
 		return failed(err)
 	}
-	fmt.Fprintf(s.err, "\nhdbench: report in %s, records in %s\n", filepath.Join(dir, results.FileReport), filepath.Join(dir, results.FileTrials))
+	fmt.Fprintf(s.err, "\nhdbench: report in %s and %s, records in %s\n",
+		filepath.Join(dir, results.FileReport), filepath.Join(dir, results.FilePage), filepath.Join(dir, results.FileTrials))
 	return nil
 }
 
