@@ -11,9 +11,9 @@ LDFLAGS  := -X main.buildVersion=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The modules that have code of ours.
-MODULES := . interop
+MODULES := . interop browser
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop smoke lab lab-kernels sweep-lab baseline setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels sweep-lab baseline setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,10 @@ fuzz: setup ## run every fuzz target for FUZZTIME
 
 interop: setup ## stock Tailscale clients through our relay, our load through Tailscale's server
 	cd interop && go test -race -count=1 ./...
+
+browser: setup ## the HTML report in a headless Chromium: errors, widths, sorting, hovering, dark, paper
+	@scripts/setup.sh chromium
+	cd browser && go test -count=1 ./...
 
 smoke: build baseline ## a short real sweep, checked
 	@scripts/smoke.sh

@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # package that has each command
-declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk [qemu-system-x86_64]=qemu-system-x86 [xz]=xz-utils)
+declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk [qemu-system-x86_64]=qemu-system-x86 [xz]=xz-utils
+  [chromium]=chromium)
 
 missing=()
 for cmd in gcc git make awk "$@"; do

@@ -64,25 +64,26 @@
     return sign * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
   }
 
-  // What is pointed at, or touched, says its value.
+  // What is pointed at, or touched, says its value; what lies on one another, all
+  // of theirs.
   const tip = document.getElementById("tip");
-  let on = null;
+  let on = [];
   const show = (e) => {
-    const spot = e.target instanceof Element ? e.target.closest("[data-tip]") : null;
-    if (on) on.classList.remove("on");
-    on = spot;
-    tip.hidden = !spot;
-    if (!spot) return;
-    spot.classList.add("on");
-    tip.textContent = spot.dataset.tip;
-    const at = spot.getBoundingClientRect(), me = tip.getBoundingClientRect();
-    const left = Math.max(4, Math.min(at.left + at.width / 2 - me.width / 2, document.documentElement.clientWidth - me.width - 4));
-    const above = at.top - me.height - 6;
+    const at = e && e.target instanceof Element && e.target.closest("[data-tip]");
+    for (const s of on) s.classList.remove("on");
+    on = at ? document.elementsFromPoint(e.clientX, e.clientY).filter((s) => s.dataset && s.dataset.tip).slice(0, 5) : [];
+    tip.hidden = !on.length;
+    if (!on.length) return;
+    for (const s of on) s.classList.add("on");
+    tip.textContent = on.map((s) => s.dataset.tip).reverse().join("\n\n");
+    const spot = on[0].getBoundingClientRect(), me = tip.getBoundingClientRect();
+    const left = Math.max(4, Math.min(spot.left + spot.width / 2 - me.width / 2, document.documentElement.clientWidth - me.width - 4));
+    const above = spot.top - me.height - 6;
     tip.style.left = left + "px";
-    tip.style.top = (above < 4 ? at.bottom + 6 : above) + "px";
+    tip.style.top = (above < 4 ? spot.bottom + 6 : above) + "px";
   };
   document.addEventListener("pointerover", show);
   document.addEventListener("click", show);
-  document.addEventListener("keydown", (e) => { if (e.key === "Escape") show({ target: null }); });
-  document.addEventListener("scroll", () => show({ target: null }), true);
+  document.addEventListener("keydown", (e) => { if (e.key === "Escape") show(null); });
+  document.addEventListener("scroll", () => show(null), true);
 })();
