@@ -32,7 +32,12 @@ func Derive(dir string, compareAt units.Rate) (*Report, error) {
 	if err := WriteBench(&bench, set); err != nil {
 		return nil, err
 	}
-	if err := report.WritePlots(filepath.Join(dir, DirPlots)); err != nil {
+	plots := filepath.Join(dir, DirPlots)
+	written, err := report.WritePlots(plots)
+	if err != nil {
+		return nil, err
+	}
+	if err := removeStale(plots, written); err != nil {
 		return nil, err
 	}
 	for _, f := range []struct {
@@ -46,43 +51,50 @@ func Derive(dir string, compareAt units.Rate) (*Report, error) {
 	return report, nil
 }
 
-// WritePlots writes the report's plots as SVG and PNG into a folder, and takes
-// away plots that an earlier report had and this one has not.
-func (r *Report) WritePlots(dir string) error {
+// WritePlots writes the report's plots as SVG and PNG into a folder, and says what
+// it wrote.
+func (r *Report) WritePlots(dir string) (written []string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	var written []string
 	for _, f := range r.Figures() {
 		svg, _, err := f.SVG()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		png, err := f.PNG()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for name, b := range map[string][]byte{f.Name + ".svg": svg, f.Name + ".png": png} {
-			if err := WriteFile(filepath.Join(dir, name), b); err != nil {
-				return err
+		for _, file := range []struct {
+			name string
+			b    []byte
+		}{{f.Name + ".svg", svg}, {f.Name + ".png", png}} {
+			if err := WriteFile(filepath.Join(dir, file.name), file.b); err != nil {
+				return nil, err
 			}
-			written = append(written, name)
+			written = append(written, file.name)
 		}
 	}
-	return removeStale(dir, written)
+	return written, nil
 }
 
 // plotKinds begin the names of our plots: nothing else is ever taken away.
 var plotKinds = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline"}
 
+// removeStale takes away the plots of an earlier report of a results folder that
+// this one has not.
 func removeStale(dir string, written []string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		ours := slices.ContainsFunc(plotKinds, func(k string) bool { return strings.HasPrefix(e.Name(), k) })
-		ours = ours && slices.Contains([]string{".svg", ".png"}, filepath.Ext(e.Name()))
+		ext := filepath.Ext(e.Name())
+		ours := (ext == ".svg" || ext == ".png") && slices.ContainsFunc(plotKinds, func(k string) bool {
+			rest, is := strings.CutPrefix(strings.TrimSuffix(e.Name(), ext), k)
+			return is && (rest == "" || rest[0] == '-')
+		})
 		if !ours || slices.Contains(written, e.Name()) {
 			continue
 		}

@@ -25,8 +25,8 @@ func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus) []strin
 	for _, p := range points {
 		f.manyLoads = f.manyLoads || p.Point.Load != points[0].Point.Load
 	}
-	for _, group := range f.groups() {
-		f.ceiling(group)
+	for _, c := range f.bests() {
+		f.ceiling(c)
 	}
 	for i := range versus {
 		f.versusTS(&versus[i])
@@ -69,8 +69,9 @@ func (f *findings) say(load Shape, format string, args ...any) {
 	f.lines = append(f.lines, s)
 }
 
-// groups are the best ceilings of each relay, by load and transport.
-func (f *findings) groups() [][]*Ceiling {
+// bests are the best ceilings of each relay, by load and transport, of those that
+// have an interval.
+func (f *findings) bests() []*Ceiling {
 	type key struct {
 		load             Shape
 		relay, transport string
@@ -80,38 +81,35 @@ func (f *findings) groups() [][]*Ceiling {
 	for i := range f.ceilings {
 		c := &f.ceilings[i]
 		k := key{c.Config.Load, c.Config.Relay, c.Config.Transport}
-		if _, has := best[k]; !has {
-			order = append(order, k)
-			best[k] = nil
+		if !hasInterval(c) {
+			continue
 		}
-		if c.At != nil && (best[k] == nil || better(c, best[k])) {
+		if best[k] == nil {
+			order = append(order, k)
+		}
+		if best[k] == nil || better(c, best[k]) {
 			best[k] = c
 		}
 	}
-	var out [][]*Ceiling
+	var out []*Ceiling
 	for _, k := range order {
-		if best[k] != nil {
-			out = append(out, []*Ceiling{best[k]})
-		}
+		out = append(out, best[k])
 	}
 	return out
 }
 
+func hasInterval(c *Ceiling) bool { return c.At != nil && !math.IsNaN(c.At.DeliveredBps.Half) }
+
 // ceiling says what a relay's best configuration carries.
-func (f *findings) ceiling(group []*Ceiling) {
-	for _, c := range group {
-		d := c.At.DeliveredBps
-		if math.IsNaN(d.Half) {
-			continue
-		}
-		interval := fmt.Sprintf("95 %% CI %s to %s, n = %d", mbps(d.Mean-d.Half), mbps(d.Mean+d.Half), d.N)
-		if c.AtLeast {
-			f.say(c.Config.Load, "%s delivers at least %s Mbps (%s): %s.", f.names[c.Config], mbps(d.Mean), interval, c.Why)
-			continue
-		}
-		f.say(c.Config.Load, "%s has its ceiling at %s Mbps delivered (%s), where %s Mbps are offered and %s %% are lost.",
-			f.names[c.Config], mbps(d.Mean), interval, offeredCell(c.At), percent(c.At.Loss))
+func (f *findings) ceiling(c *Ceiling) {
+	d := c.At.DeliveredBps
+	interval := fmt.Sprintf("95 %% CI %s to %s, n = %d", mbps(d.Mean-d.Half), mbps(d.Mean+d.Half), d.N)
+	if c.AtLeast {
+		f.say(c.Config.Load, "%s delivers at least %s Mbps (%s): %s.", f.names[c.Config], mbps(d.Mean), interval, c.Why)
+		return
 	}
+	f.say(c.Config.Load, "%s has its ceiling at %s Mbps delivered (%s), where %s Mbps are offered and %s %% are lost.",
+		f.names[c.Config], mbps(d.Mean), interval, offeredCell(c.At), percent(c.At.Loss))
 }
 
 // versusTS says how many times TS's ceiling each relay carries.
@@ -146,12 +144,13 @@ func boundOf(c, of *Ceiling, r Ratio) (bound string, ok bool) {
 	return "", true
 }
 
-// bestOf are the best configurations of each relay but TS.
+// bestOf are the best configurations of each relay but TS, of those that have an
+// interval.
 func (f *findings) bestOf(v *Versus) []*Ceiling {
 	var best []*Ceiling
 	for i := range v.Ceilings {
 		c := &v.Ceilings[i]
-		if c.At == nil || c.Config.Relay == RelayDerper {
+		if !hasInterval(c) || c.Config.Relay == RelayDerper {
 			continue
 		}
 		j := slices.IndexFunc(best, func(b *Ceiling) bool { return b.Config.Relay == c.Config.Relay })

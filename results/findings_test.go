@@ -70,6 +70,10 @@ func TestFindings(t *testing.T) {
 			append(runsAt(hd(1), 6, 0.001, 0.3, map[units.Rate]float64{9 * units.Gbps: 9000}), runsAt(derper(), 6, 0.001, 0.3, full)...),
 			nil, []string{"carries"},
 		},
+		"the best without an interval gives way": {
+			append(runsAt(hd(2), 1, 0, 0.3, map[units.Rate]float64{9 * units.Gbps: 7000}), runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 6000})...),
+			[]string{"hd tcp 1 worker has its ceiling at 6000 Mbps"}, []string{"7000", "carries"},
+		},
 		"collapse": {
 			runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{5 * units.Gbps: 3000, 9 * units.Gbps: 900}),
 			[]string{"hd tcp 1 worker collapses under overload", "30.0 % are left"}, nil,

@@ -112,37 +112,58 @@ func TestSeveralLoadsHavePlotsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestWritePlots(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "plots")
-	write := func(s *Set) []string {
-		r, err := NewReport(s, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.WritePlots(dir); err != nil {
-			t.Fatal(err)
-		}
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var names []string
-		for _, e := range entries {
-			names = append(names, e.Name())
-		}
-		return names
+// A folder whose report changes keeps no plot of the old one, and loses nothing
+// that is not ours. Plots written elsewhere take nothing away.
+func TestPlotsOfAnEarlierReport(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	store, err := Create(dir, environment(), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	first := write(tlsSet())
-	if len(first) != 10 || !slices.Contains(first, "ktls-tax.png") {
-		t.Fatalf("%v", first)
-	}
-	for _, mine := range []string{"mine.svg", "latency.txt"} {
-		if err := os.WriteFile(filepath.Join(dir, mine), nil, 0o644); err != nil {
+	defer store.Close()
+	for _, tr := range sampleSet().Trials {
+		if err := store.Append(tr); err != nil {
 			t.Fatal(err)
 		}
 	}
-	second := strings.Join(write(sampleSet()), " ")
-	if strings.Contains(second, "ktls-tax") || !strings.Contains(second, "mine.svg") || !strings.Contains(second, "latency.txt") {
-		t.Errorf("after another report: %s", second)
+	plots := filepath.Join(dir, DirPlots)
+	if err := os.Mkdir(plots, 0o755); err != nil {
+		t.Fatal(err)
 	}
+	for _, f := range []string{"ktls-tax.svg", "latency-2-pairs.png", "mine.svg", "latency.txt", "ceilingsmine.png"} {
+		if err := os.WriteFile(filepath.Join(plots, f), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := Derive(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := list(t, plots), "ceilings.png ceilings.svg ceilingsmine.png latency.png latency.svg latency.txt mine.svg rate-sweep.png rate-sweep.svg timeline.png timeline.svg"; got != want {
+		t.Errorf("plots of the folder:\n%s, want\n%s", got, want)
+	}
+
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "latency-of-mine.png"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := report.WritePlots(elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, elsewhere); !strings.Contains(got, "latency-of-mine.png") || !strings.Contains(got, "timeline.svg") {
+		t.Errorf("plots elsewhere: %s", got)
+	}
+}
+
+func list(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
 }

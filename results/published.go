@@ -118,6 +118,15 @@ func readPublished(dir fs.FS, name string) (*Published, error) {
 	return p, nil
 }
 
+// publishedQuantities are what each published table holds.
+var publishedQuantities = map[string][]string{
+	"throughput": {"throughput", "loss", "CV"},
+	"tax":        {"ceiling", "kTLS tax"},
+	"delivered":  {"delivered"},
+	"cpu":        {"cycles"},
+	"llc":        {"LLC miss rate"},
+}
+
 func (p *Published) check(f PublishedFigure) error {
 	switch {
 	case f.Schema != SchemaVersion:
@@ -126,6 +135,8 @@ func (p *Published) check(f PublishedFigure) error {
 		return fmt.Errorf("kind %q, want %q", f.Kind, KindPublished)
 	case f.Printed == "":
 		return errors.New("a figure without what was printed")
+	case !slices.Contains(publishedQuantities[f.Table], f.Quantity):
+		return fmt.Errorf("no published table %q holds a %q", f.Table, f.Quantity)
 	}
 	for _, n := range f.Faults {
 		if !slices.ContainsFunc(p.Faults, func(x Fault) bool { return x.Number == n }) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // The published tables, number for number.
@@ -99,6 +100,9 @@ func TestPublishedGoldens(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, b.Bytes())
+		if f == Terminal {
+			fitsTerminal(t, b.String())
+		}
 	}
 	goldenPlots(t, r, "plots-published")
 }
@@ -119,6 +123,7 @@ func TestDamagedPublishedFolders(t *testing.T) {
 		"other schema":        {strings.Replace(about, `"schema": 1`, `"schema": 7`, 1), figures, "schema 7"},
 		"record of a trial":   {about, strings.Replace(figures, `"kind": "published"`, `"kind": "trial"`, 1), `published.jsonl:1: kind "trial"`},
 		"unexplained fault":   {about, strings.Replace(figures, `"faults": [2]`, `"faults": [9]`, 1), "fault 9 is not explained"},
+		"another quantity":    {about, strings.Replace(figures, `"loss"`, `"luck"`, 1), `no published table "throughput" holds a "luck"`},
 		"nothing was printed": {about, strings.Replace(figures, `"4,100"`, `""`, 1), "without what was printed"},
 	} {
 		dir := t.TempDir()
@@ -138,4 +143,29 @@ func TestDamagedPublishedFolders(t *testing.T) {
 	if IsPublished(t.TempDir()) || !IsPublished("reference") {
 		t.Error("which folder is one of published figures")
 	}
+}
+
+func FuzzPublished(f *testing.F) {
+	about, err := referenceFiles.ReadFile("reference/" + FilePublication)
+	if err != nil {
+		f.Fatal(err)
+	}
+	figures, err := referenceFiles.ReadFile("reference/" + FilePublished)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(about, figures)
+	f.Add([]byte(`{"schema":1}`), []byte(`{"schema":1,"kind":"published","table":"cpu","quantity":"x","printed":"1"}`))
+	f.Fuzz(func(t *testing.T, about, figures []byte) {
+		p, err := readPublished(fstest.MapFS{FilePublication: {Data: about}, FilePublished: {Data: figures}}, "x")
+		if err != nil {
+			return
+		}
+		var b bytes.Buffer
+		for _, format := range []Format{Terminal, Markdown} {
+			if err := p.Report().Write(&b, format); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }

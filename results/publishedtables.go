@@ -50,20 +50,16 @@ func (t *Table) withoutFaults() *Table {
 	return t
 }
 
-// pivot makes a table of figures: a row each key, a column each quantity, in the
-// order in which they come, and a last column with the numbers of the faults.
-func pivot(figures []PublishedFigure, key func(PublishedFigure) []string, column func(PublishedFigure) string, rest []string) [][]string {
+// pivot makes a table of figures: a row each key, in the order in which they come,
+// a column each of columns, and a last column with the numbers of the faults.
+func pivot(figures []PublishedFigure, key func(PublishedFigure) []string, column func(PublishedFigure) string, columns, rest []string) [][]string {
 	var rows []*publishedRow
-	var columns []string
 	for _, f := range figures {
 		k := key(f)
 		i := slices.IndexFunc(rows, func(r *publishedRow) bool { return slices.Equal(r.key, k) })
 		if i < 0 {
 			i = len(rows)
 			rows = append(rows, &publishedRow{key: k, cells: map[string]string{}})
-		}
-		if c := column(f); !slices.Contains(columns, c) {
-			columns = append(columns, c)
 		}
 		rows[i].cells[column(f)] = f.Printed
 		for _, n := range f.Faults {
@@ -118,7 +114,7 @@ func (p *Published) ThroughputTable() *Table {
 			{Head: "Configuration", Left: true}, {Head: "Throughput\nMbps"}, {Head: "Loss"}, {Head: "CV"},
 			{Head: "95 % CI"}, {Head: "n"}, {Head: "Faults", Left: true},
 		},
-		Rows:  pivot(fs, func(f PublishedFigure) []string { return []string{f.config()} }, byQuantity, []string{na, na}),
+		Rows:  pivot(fs, func(f PublishedFigure) []string { return []string{f.config()} }, byQuantity, publishedQuantities["throughput"], []string{na, na}),
 		Notes: append([]string{"95 % CI, n: " + notPublished + "."}, p.faultNotes(fs)...),
 	}
 }
@@ -133,7 +129,8 @@ func (p *Published) TaxTable() *Table {
 			{Head: "Workers"}, {Head: "kTLS ceiling\nMbps"}, {Head: "TCP ceiling\nMbps"}, {Head: "kTLS tax"},
 			{Head: "95 % CI"}, {Head: "n"}, {Head: "Faults", Left: true},
 		},
-		Rows:  pivot(fs, func(f PublishedFigure) []string { return []string{fmt.Sprint(f.Workers)} }, column, []string{na, na}),
+		Rows: pivot(fs, func(f PublishedFigure) []string { return []string{fmt.Sprint(f.Workers)} }, column,
+			[]string{"ktlsceiling", "tcpceiling", "kTLS tax"}, []string{na, na}),
 		Notes: append([]string{"95 % CI, n: " + notPublished + "."}, p.faultNotes(fs)...),
 	}
 }
@@ -141,19 +138,18 @@ func (p *Published) TaxTable() *Table {
 // DeliveredTable is the published rate sweep.
 func (p *Published) DeliveredTable() *Table {
 	fs := p.of("delivered")
-	t := &Table{
-		Title: p.label("delivered by offered rate, Mbps"), Keys: 1,
-		Columns: []Column{{Head: "Offered\nMbps"}},
-		Rows: pivot(fs, func(f PublishedFigure) []string { return []string{fmt.Sprint(f.OfferedMbps)} },
-			PublishedFigure.config, []string{na, na}),
-		Notes: append([]string{"95 % CI, n: " + notPublished + "."}, p.faultNotes(fs)...),
-	}
+	t := &Table{Title: p.label("delivered by offered rate, Mbps"), Keys: 1, Columns: []Column{{Head: "Offered\nMbps"}}}
+	var configs []string
 	for _, f := range fs {
-		if f.OfferedMbps == fs[0].OfferedMbps {
+		if !slices.Contains(configs, f.config()) {
+			configs = append(configs, f.config())
 			t.Columns = append(t.Columns, Column{Head: fmt.Sprintf("%s %s\n%s", f.Relay, publishedTransport(f.Transport), plural(f.Workers, "worker"))})
 		}
 	}
 	t.Columns = append(t.Columns, Column{Head: "95 % CI"}, Column{Head: "n"}, Column{Head: "Faults", Left: true})
+	t.Rows = pivot(fs, func(f PublishedFigure) []string { return []string{fmt.Sprint(f.OfferedMbps)} },
+		PublishedFigure.config, configs, []string{na, na})
+	t.Notes = append([]string{"95 % CI, n: " + notPublished + "."}, p.faultNotes(fs)...)
 	return t
 }
 
@@ -167,7 +163,7 @@ func (p *Published) CPUTable() *Table {
 	t := &Table{
 		Title: p.label("CPU breakdown" + what), Keys: 1,
 		Columns: []Column{{Head: "Symbol", Left: true}, {Head: "Where", Left: true}, {Head: "Cycles\n%"}, {Head: "Faults", Left: true}},
-		Rows:    pivot(fs, func(f PublishedFigure) []string { return []string{f.Symbol, f.Where} }, byQuantity, nil),
+		Rows:    pivot(fs, func(f PublishedFigure) []string { return []string{f.Symbol, f.Where} }, byQuantity, publishedQuantities["cpu"], nil),
 		Notes:   p.faultNotes(fs),
 	}
 	return t.withoutFaults()
@@ -185,7 +181,7 @@ func (p *Published) CacheTable() *Table {
 				name += ", workers n/a"
 			}
 			return []string{name, fmt.Sprint(f.OfferedMbps)}
-		}, byQuantity, nil),
+		}, byQuantity, publishedQuantities["llc"], nil),
 		Notes: p.faultNotes(fs),
 	}
 	if slices.ContainsFunc(fs, func(f PublishedFigure) bool { return f.Workers == 0 }) {

@@ -151,13 +151,17 @@ func TestReportGoldens(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, b.Bytes())
-		if f != Terminal {
-			continue
+		if f == Terminal {
+			fitsTerminal(t, b.String())
 		}
-		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > TerminalWidth {
-				t.Errorf("a line of %d columns:\n%s", n, line)
-			}
+	}
+}
+
+func fitsTerminal(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > TerminalWidth {
+			t.Errorf("a line of %d columns:\n%s", n, line)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func runReport(s *streams, dir, format, output string) error {
 		return failed(err)
 	}
 	if format == "markdown" {
-		if err := report.WritePlots(filepath.Join(filepath.Dir(output), results.DirPlots)); err != nil {
+		if _, err := report.WritePlots(filepath.Join(filepath.Dir(output), results.DirPlots)); err != nil {
 			return failed(fmt.Errorf("report: %w", err))
 		}
 	}
