@@ -226,23 +226,28 @@ func (f *findings) workers() {
 
 // tax says what TLS takes of the ceiling.
 func (f *findings) tax() {
-	for i := range f.ceilings {
-		c := &f.ceilings[i]
-		plain := plainTCP(c, f.ceilings)
-		if plain == nil || c.At == nil || plain.At == nil {
-			continue
+	for _, cost := range TransportCosts(f.ceilings) {
+		for i := range cost.Ceilings {
+			c := &cost.Ceilings[i]
+			if c.Config == cost.Base.Config {
+				continue
+			}
+			tax := TaxOf(c, cost.Base)
+			more, less := tax.Lo > 0, tax.Hi < 0
+			bound := ""
+			switch {
+			case tax.NA != "" || math.IsNaN(tax.Lo) || !more && !less:
+				continue
+			case tax.AtLeast && less, tax.AtMost && more:
+				continue // the bound leaves "none" possible
+			case tax.AtLeast:
+				bound = "at least "
+			case tax.AtMost:
+				bound = "at most "
+			}
+			f.say(c.Config.Load, "%s: %s takes %s%s %% of the ceiling of plain TCP (95 %% CI %s to %s %%).",
+				f.names[c.Config], c.Config.Transport, bound, signedPercent(tax.Value), signedPercent(tax.Lo), signedPercent(tax.Hi))
 		}
-		r := RatioOf(c.At.DeliveredBps, plain.At.DeliveredBps)
-		if math.IsNaN(r.Lo) || r.Lo <= 1 && r.Hi >= 1 {
-			continue
-		}
-		bound, ok := taxBound(c, plain)
-		// A bound that leaves "none" possible says nothing.
-		if !ok || plain.AtLeast && r.Hi >= 1 || c.AtLeast && r.Lo <= 1 {
-			continue
-		}
-		f.say(c.Config.Load, "%s takes %s%s %% of the ceiling of plain TCP (95 %% CI %s to %s %%): %s.",
-			c.Config.Transport, bound, signed(100*(1-r.Value)), signed(100*(1-r.Hi)), signed(100*(1-r.Lo)), f.names[c.Config])
 	}
 }
 

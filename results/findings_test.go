@@ -90,6 +90,14 @@ func TestFindings(t *testing.T) {
 			append(runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 6000}), runsAt(ktls, 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 4500})...),
 			[]string{"ktls takes 25.0 % of the ceiling of plain TCP"}, nil,
 		},
+		"tax on a tcp that was not brought to its limit": {
+			append(runsAt(hd(1), 6, 0.001, 0.3, map[units.Rate]float64{9 * units.Gbps: 9000}), runsAt(ktls, 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 4500})...),
+			[]string{"ktls takes at least 50.0 %"}, nil,
+		},
+		"a bound that leaves no tax possible": {
+			append(runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 6000}), runsAt(ktls, 6, 0.001, 0.3, full)...),
+			nil, []string{"ktls takes"},
+		},
 		"no tax to be seen": {
 			append(runsAt(hd(1), 6, 0.1, 0.3, map[units.Rate]float64{9 * units.Gbps: 6000}), runsAt(ktls, 6, 0.1, 0.3, map[units.Rate]float64{9 * units.Gbps: 5900})...),
 			nil, []string{"ktls takes"},

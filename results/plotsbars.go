@@ -47,65 +47,23 @@ func (p *plots) taxes(ceilings []Ceiling) []*figure.Figure {
 			Alt: "A bar for each configuration with TLS: 1 − its ceiling / the ceiling of plain TCP, with its 95 % interval. The numbers are in the tables of this section.",
 			X:   figure.Axis{Label: "tax: 1 − ceiling / ceiling of plain TCP (%)"},
 		}
-		for i := range ceilings {
-			tls := &ceilings[i]
-			plain := plainTCP(tls, ceilings)
-			if tls.Config.Load != load || plain == nil {
-				continue
-			}
-			name := p.names[tls.Config]
-			bar := figure.Bar{Name: name, Style: p.styles[name], Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN(), Text: na}
-			if bound, ok := taxBound(tls, plain); ok {
-				r := RatioOf(tls.At.DeliveredBps, plain.At.DeliveredBps)
-				bar.Value, bar.Lo, bar.Hi = 100*(1-r.Value), 100*(1-r.Hi), 100*(1-r.Lo)
-				bar.Text = fmt.Sprintf("%s%s %%", bound, signed(bar.Value))
-				if !math.IsNaN(r.Lo) {
-					bar.Text += fmt.Sprintf(" [%s, %s]", signed(bar.Lo), signed(bar.Hi))
+		for _, cost := range TransportCosts(ceilings) {
+			for i := range cost.Ceilings {
+				c := &cost.Ceilings[i]
+				if c.Config.Load != load || c.Config == cost.Base.Config {
+					continue
 				}
+				tax := TaxOf(c, cost.Base)
+				bar := figure.Bar{Name: p.names[c.Config], Style: p.styles[p.names[c.Config]], Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN(), Text: tax.String()}
+				if tax.NA == "" {
+					bar.Value, bar.Lo, bar.Hi = 100*tax.Value, 100*tax.Lo, 100*tax.Hi
+				}
+				f.Bars = append(f.Bars, bar)
 			}
-			f.Bars = append(f.Bars, bar)
 		}
 		out = appendFigure(out, f)
 	}
 	return out
-}
-
-// plainTCP is the ceiling of the same relay with the same settings without TLS;
-// nil if c has no TLS, or there is none.
-func plainTCP(c *Ceiling, ceilings []Ceiling) *Ceiling {
-	if c.Config.Transport == "tcp" {
-		return nil
-	}
-	want := c.Config
-	want.Transport = "tcp"
-	for i := range ceilings {
-		if ceilings[i].Config == want {
-			return &ceilings[i]
-		}
-	}
-	return nil
-}
-
-// taxBound is ≥ or ≤ where one of the two ceilings is only a lower bound; ok is
-// false where that leaves nothing to say.
-func taxBound(tls, plain *Ceiling) (bound string, ok bool) {
-	switch {
-	case tls.At == nil || plain.At == nil || tls.AtLeast && plain.AtLeast:
-		return "", false
-	case plain.AtLeast:
-		return "≥ ", true
-	case tls.AtLeast:
-		return "≤ ", true
-	}
-	return "", true
-}
-
-// signed is a number with a true minus sign.
-func signed(v float64) string {
-	if v < 0 {
-		return "−" + number(-v)
-	}
-	return number(v)
 }
 
 // plots are the published figures, drawn as ours are; they have no intervals.

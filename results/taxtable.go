@@ -16,7 +16,7 @@ func TaxTables(ceilings []Ceiling) []*Table {
 		if shape := cost.Base.Config.Load; t == nil || shape != load {
 			load = shape
 			t = &Table{
-				Title: "kTLS cost · " + load.String(),
+				Title: "kTLS cost · " + load.String(), Keys: 2,
 				Columns: []Column{
 					{Head: "Relay", Left: true}, {Head: "Transport", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
 					{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
@@ -34,7 +34,6 @@ func TaxTables(ceilings []Ceiling) []*Table {
 		relay = strings.Replace(relay, " "+cost.Base.Config.Transport, "", 1)
 		for i := range cost.Ceilings {
 			t.Rows = append(t.Rows, cost.row(t, relay, names, &cost.Ceilings[i]))
-			relay = ""
 		}
 	}
 	return tables
@@ -100,7 +99,7 @@ func RecordSizeTable(trials []*Trial, ceilings []Ceiling) *Table {
 		return nil
 	}
 	t := &Table{
-		Title: "Record size",
+		Title: "Record size", Keys: 2,
 		Columns: []Column{
 			{Head: "Configuration", Left: true}, {Head: "Frames\na record"}, {Head: "Record\nto relay", Full: "Mean record to the relay, bytes"},
 			{Head: "Record\nfrom it", Full: "Mean record from the relay, bytes"}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},

@@ -63,7 +63,7 @@ func meanRecord(bytes, records uint64) string {
 // there is none.
 func TLSTable(trials []*Trial, ceilings []Ceiling) *Table {
 	t := &Table{
-		Title: "TLS as it was",
+		Title: "TLS as it was", Keys: 1,
 		Columns: []Column{
 			{Head: "Configuration", Left: true}, {Head: "Client", Left: true}, {Head: "Suite", Left: true},
 			{Head: "Record\nto relay", Full: "Mean record to the relay, bytes"}, {Head: "Record\nfrom it", Full: "Mean record from the relay, bytes"},
