@@ -314,6 +314,7 @@ func TestPrints(t *testing.T) {
 	if cut := eval[[]string](t, ctx, `Array.from(document.querySelectorAll("table, figure svg")).filter(e => e.getBoundingClientRect().right > innerWidth).map(e => Math.round(e.getBoundingClientRect().right) + " " + e.textContent.slice(0, 60))`); len(cut) > 0 {
 		t.Errorf("cut off on paper: %q", cut)
 	}
+	shoot(t, ctx, "report-paper")
 	pdf := get(t, ctx, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4)))
 	if !strings.HasPrefix(string(pdf), "%PDF") || len(pdf) < 20_000 {
 		t.Errorf("a PDF of %d bytes", len(pdf))

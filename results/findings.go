@@ -57,7 +57,7 @@ func (f *findings) whyNone() string {
 	case most < 2:
 		return "no point has two valid runs, so no number here has an interval."
 	default:
-		return "no interval leaves out that there is no effect."
+		return "every interval is too wide, or holds that there is no effect."
 	}
 }
 
@@ -70,7 +70,7 @@ func (f *findings) say(load Shape, format string, args ...any) {
 }
 
 // bests are the best ceilings of each relay, by load and transport, of those that
-// have an interval.
+// have an interval that is not too wide.
 func (f *findings) bests() []*Ceiling {
 	type key struct {
 		load             Shape
@@ -98,7 +98,13 @@ func (f *findings) bests() []*Ceiling {
 	return out
 }
 
-func hasInterval(c *Ceiling) bool { return c.At != nil && !math.IsNaN(c.At.DeliveredBps.Half) }
+// loose is how wide, as a share of the mean to each side, the interval of a
+// ceiling may be for a sentence to stand on it.
+const loose = 0.25
+
+func hasInterval(c *Ceiling) bool {
+	return c.At != nil && c.At.DeliveredBps.Half <= loose*c.At.DeliveredBps.Mean // not with NaN
+}
 
 // ceiling says what a relay's best configuration carries.
 func (f *findings) ceiling(c *Ceiling) {
@@ -108,8 +114,12 @@ func (f *findings) ceiling(c *Ceiling) {
 		f.say(c.Config.Load, "%s delivers at least %s Mbps (%s): %s.", f.names[c.Config], mbps(d.Mean), interval, c.Why)
 		return
 	}
-	f.say(c.Config.Load, "%s has its ceiling at %s Mbps delivered (%s), where %s Mbps are offered and %s %% are lost.",
-		f.names[c.Config], mbps(d.Mean), interval, offeredCell(c.At), percent(c.At.Loss))
+	lost := "nothing is lost"
+	if c.At.Loss > 0 {
+		lost = percent(c.At.Loss) + " % are lost"
+	}
+	f.say(c.Config.Load, "%s has its ceiling at %s Mbps delivered (%s), where %s Mbps are offered and %s.",
+		f.names[c.Config], mbps(d.Mean), interval, offeredCell(c.At), lost)
 }
 
 // versusTS says how many times TS's ceiling each relay carries.

@@ -74,6 +74,10 @@ func TestFindings(t *testing.T) {
 			append(runsAt(hd(2), 1, 0, 0.3, map[units.Rate]float64{9 * units.Gbps: 7000}), runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{9 * units.Gbps: 6000})...),
 			[]string{"hd tcp 1 worker has its ceiling at 6000 Mbps"}, []string{"7000", "carries"},
 		},
+		"too wide": {
+			[]*Trial{trial(hd(1), 9*units.Gbps, 1, 2600, 0.3), trial(hd(1), 9*units.Gbps, 2, 3400, 0.3)},
+			[]string{"None: every interval is too wide"}, []string{"Mbps"},
+		},
 		"collapse": {
 			runsAt(hd(1), 6, 0.01, 0.3, map[units.Rate]float64{5 * units.Gbps: 3000, 9 * units.Gbps: 900}),
 			[]string{"hd tcp 1 worker collapses under overload", "30.0 % are left"}, nil,

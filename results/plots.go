@@ -139,7 +139,7 @@ func (p *plots) sweep() []*figure.Figure {
 			delivered = append(delivered, p.series(points, func(pt *PointStats) figure.Point {
 				d := pt.DeliveredBps
 				return figure.Point{
-					Y: d.Mean / 1e6, Lo: (d.Mean - d.Half) / 1e6, Hi: (d.Mean + d.Half) / 1e6,
+					Y: d.Mean / 1e6, Lo: math.Max(0, d.Mean-d.Half) / 1e6, Hi: (d.Mean + d.Half) / 1e6,
 					Text: fmt.Sprintf("delivered %s Mbps, 95 %% CI %s", mbps(d.Mean), plusMinus(d.Half/1e6)),
 				}
 			}))
