@@ -89,7 +89,7 @@ func TestTaxIsOfTheTCPCeiling(t *testing.T) {
 	}
 
 	got := text(t, TaxTables(ceilings)...)
-	for _, want := range []string{"kTLS cost", "tcp  ", "tls, frames-per-record 1", "tls, frames-per-record 4", "50.0 % [", "no kernel TLS", "–"} {
+	for _, want := range []string{"kTLS cost", "tcp  ", "tls,", "frames-per-record 1", "frames-per-record 4", "50.0 % [", "no kernel TLS", "–"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
 		}
