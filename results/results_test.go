@@ -166,6 +166,29 @@ func fitsTerminal(t *testing.T, text string) {
 	}
 }
 
+// Numbers from a kernel of the lab are never to be taken for a machine's.
+func TestReportOfTheLabSaysSo(t *testing.T) {
+	s := sampleSet()
+	for i := range s.Environment.Hosts {
+		s.Environment.Hosts[i].Host.Lab = "user-mode Linux 6.1: one CPU"
+	}
+	r, err := NewReport(s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []Format{Terminal, Markdown} {
+		var out bytes.Buffer
+		if err := r.Write(&out, f); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"Measured in the lab: user-mode Linux 6.1: one CPU.", "make sweep-lab SCENARIO=hdbench-out/quick-1/scenario.yaml"} {
+			if n := strings.Count(strings.Join(strings.Fields(out.String()), " "), want); n != 1 {
+				t.Errorf("the report says %q %d times, want once:\n%s", want, n, out.String())
+			}
+		}
+	}
+}
+
 func TestBenchGolden(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteBench(&b, sampleSet()); err != nil {

@@ -27,6 +27,9 @@ func setup(env *Environment) []string {
 		}
 		last = h
 		lines = append(lines, role+" of "+describeHost(h.Host)+".")
+		if h.Host.Lab != "" {
+			lines = append(lines, "Measured in the lab: "+h.Host.Lab+".")
+		}
 	}
 	for _, v := range env.Relays {
 		text := v.Version
@@ -75,9 +78,11 @@ func reproduceSection(set *Set) section {
 			commands = append(commands, shellescape.QuoteCommand([]string{"make", "baseline", "DERPER=" + v.Version}))
 		}
 	}
-	commands = append(commands,
-		shellescape.QuoteCommand([]string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}),
-		shellescape.QuoteCommand([]string{"bin/hdbench", "report", dir}))
+	again := []string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}
+	if len(env.Hosts) > 0 && env.Hosts[0].Host.Lab != "" { // which puts its folders there
+		again = []string{"make", "sweep-lab", "SCENARIO=" + filepath.Join("hdbench-out", dir, FileScenario)}
+	}
+	commands = append(commands, shellescape.QuoteCommand(again), shellescape.QuoteCommand([]string{"bin/hdbench", "report", dir}))
 	if len(env.Command) > 0 {
 		s.text = append(s.text, "Typed: `"+shellescape.QuoteCommand(env.Command)+"`.")
 	}

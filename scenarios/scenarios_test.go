@@ -24,7 +24,7 @@ relays:
 `
 
 func TestEmbeddedScenariosParse(t *testing.T) {
-	for _, want := range []string{"smoke", "quick", "haswell", "peers", "bursts", "soak", "transports", "records"} {
+	for _, want := range []string{"smoke", "quick", "haswell", "peers", "bursts", "soak", "transports", "records", "lab"} {
 		s, err := Load(want)
 		if err != nil {
 			t.Errorf("%s: %v", want, err)

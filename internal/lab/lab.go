@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"hdbench/internal/lab/wire"
+	"hdbench/internal/probe"
 )
 
 // Machine is a kind of machine.
@@ -45,8 +46,9 @@ func ParseMachine(s string) (Machine, error) {
 
 // Environment variables that every command in the lab finds.
 const (
-	// EnvLab says in a sentence what the machine is and what its numbers are not.
-	EnvLab = "HDBENCH_LAB"
+	// EnvLab says in a sentence what the machine is and what its numbers are not;
+	// hdbench puts it into its records.
+	EnvLab = probe.EnvLab
 	// EnvMachine is the Machine.
 	EnvMachine = "HDBENCH_LAB_MACHINE"
 )
@@ -179,7 +181,7 @@ func (j *Job) config(modules []string) wire.Config {
 // describe is the sentence of EnvLab.
 func (j *Job) describe() string {
 	if j.Kernel.Machine == UML {
-		return fmt.Sprintf("user-mode Linux %s, a process of its host: one CPU for relay and client, crypto in generic C, dear system calls", j.Kernel.Release)
+		return fmt.Sprintf("user-mode Linux %s, a process of its host: one CPU for relay and client, system calls of some 20µs, CPU time counted in ticks of 10ms, crypto in generic C", j.Kernel.Release)
 	}
 	return fmt.Sprintf("virtual machine with Linux %s on %d CPUs, every instruction emulated: right for correctness, while its rates mean nothing", j.Kernel.Release, j.CPUs)
 }

@@ -13,9 +13,12 @@ import (
 	"hdbench/internal/measure"
 )
 
+// EnvLab is the environment variable by which the lab tells what it runs runs on.
+const EnvLab = "HDBENCH_LAB"
+
 // ThisHost looks at the host it runs on. What cannot be read stays empty.
 func ThisHost() (measure.Host, error) {
-	h := measure.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+	h := measure.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Lab: os.Getenv(EnvLab)}
 	var err error
 	if h.Name, err = os.Hostname(); err != nil {
 		return h, fmt.Errorf("host name: %w", err)

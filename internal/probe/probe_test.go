@@ -65,6 +65,15 @@ func TestThisHost(t *testing.T) {
 	}
 }
 
+func TestHostOfTheLabSaysSo(t *testing.T) {
+	for _, want := range []string{"", "user-mode Linux 6.1: one CPU"} {
+		t.Setenv(EnvLab, want)
+		if h, err := ThisHost(); err != nil || h.Lab != want {
+			t.Errorf("lab %q, error %v; want %q", h.Lab, err, want)
+		}
+	}
+}
+
 func TestSiblingsCoverTheSetOnce(t *testing.T) {
 	set, err := cpu.Available()
 	if err != nil {
