@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"al.essio.dev/pkg/shellescape"
@@ -70,7 +71,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
 		valid.tables = append(valid.tables, sched)
 	}
-	valid.text = set.Warnings
+	valid.text = slices.Concat(set.Warnings, Stability(points, set.Trials))
 	r.sections = append(r.sections, valid, section{title: "How to reproduce", text: r.reproduce()})
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,14 +18,20 @@ func newReport(s *streams) *cobra.Command {
 		Use:   "report DIR",
 		Short: "render a results folder",
 		Long: `Render a results folder again, on any machine: everything in a report is made
-from the records.`,
-		Example: "  hdbench report hdbench-out/quick-20260101-120000 --format markdown --output report.md",
+from the records.
+
+For programs: bench is the Go benchmark format, which benchstat reads; json
+follows results/schema/report.schema.json; csv has a row a record; github and
+github-smaller are for github-action-benchmark (its customBiggerIsBetter with
+the rates, its customSmallerIsBetter with loss, CPU and latency); bmf is the
+Bencher Metric Format.`,
+		Example: "  hdbench report hdbench-out/quick-20260101-120000 --format markdown --output report.md\n  hdbench report hdbench-out/quick-20260101-120000 --format csv --output trials.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runReport(s, args[0], format, output)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, markdown or bench (the Go benchmark format)")
+	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, markdown, or for programs: "+strings.Join(results.ExportFormats(), ", "))
 	cmd.Flags().StringVar(&output, "output", "", "file to write to; default stdout")
 	return cmd
 }
@@ -49,12 +56,13 @@ func runReport(s *streams, dir, format, output string) error {
 		if err != nil {
 			return failed(fmt.Errorf("report: %w", err))
 		}
-	case "bench":
-		if err := results.WriteBench(&b, set); err != nil {
+	default:
+		if !results.IsExport(format) {
+			return badInput(fmt.Errorf("report: format %q: want terminal, markdown, %s", format, strings.Join(results.ExportFormats(), ", ")))
+		}
+		if err := results.Export(&b, format, set, sc.CompareAt); err != nil {
 			return failed(fmt.Errorf("report: %w", err))
 		}
-	default:
-		return badInput(fmt.Errorf("report: format %q: want terminal, markdown or bench", format))
 	}
 	if output != "" {
 		return failed(results.WriteFile(output, b.Bytes()))
