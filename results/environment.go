@@ -41,6 +41,8 @@ type RelayVersion struct {
 type Interleaved struct {
 	ID    string `json:"id"`    // the same on both sides, and nowhere else
 	Build string `json:"build"` // BuildBase or BuildNew
+	// SHA256 of the build's binary: a sweep is continued with the same.
+	SHA256 string `json:"sha256"`
 }
 
 // The sides of an interleaved sweep, which are also the names of their folders.
