@@ -318,7 +318,8 @@ func (s *sweep) measureAll(ctx context.Context) error {
 	return nil
 }
 
-// enough reports whether a point needs no more runs, of either build.
+// enough reports whether a point needs no more runs. Of two builds, runs count
+// where both are valid: they are judged as pairs.
 func (s *sweep) enough(p results.Point) bool {
 	if s.sc.Runs.UntilCI == 0 {
 		return false
@@ -326,11 +327,12 @@ func (s *sweep) enough(p results.Point) bool {
 	var base, new []*results.Trial
 	for run := 1; run <= s.sc.Runs.Max; run++ {
 		b, n := s.there(results.TrialID(results.KindTrial, p, run))
-		if b != nil {
-			base = append(base, b)
-		}
-		if n != nil {
+		switch {
+		case n == nil:
+		case s.base == nil:
 			new = append(new, n)
+		case b != nil && b.Valid() && n.Valid():
+			base, new = append(base, b), append(new, n)
 		}
 	}
 	return s.sc.Runs.enough(new) && (s.base == nil || s.sc.Runs.enough(base))
