@@ -62,7 +62,7 @@ lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the ne
 sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
 	@scripts/sweep-lab.sh "$(or $(SCENARIO),lab)"
 
-gate-selftest: build ## does the gate pass what is the same and catch what is 10 % slower? some 15 minutes
+gate-selftest: build ## does the gate pass what is the same and catch what is 10 % slower? some 20 minutes
 	@scripts/gate-selftest.sh
 
 setup: ## install what building and testing need

@@ -65,6 +65,7 @@ type Change struct {
 	P       float64 // of the rank test
 	Holm    float64 // adjusted for the number of tests
 	Welch   float64 // beside it, for information
+	Shift   float64 // of the median, whose sign the rank test speaks of
 	Verdict Verdict
 }
 
@@ -191,7 +192,7 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 		}
 		c := Change{
 			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new),
-			Change: s.change(), Floor: g.floor(s.metric.Name), P: s.p(), Welch: s.welch(),
+			Change: s.change(), Floor: g.floor(s.metric.Name), P: s.p(), Welch: s.welch(), Shift: s.shift(),
 		}
 		changes, ps = append(changes, c), append(ps, c.P)
 	}
@@ -222,7 +223,7 @@ func tarone(least []float64) int {
 func (c *Change) decide() {
 	size := c.Change.Value
 	switch {
-	case c.Holm > Alpha:
+	case c.Holm > Alpha, size*c.Shift < 0: // a few outliers move the mean the other way
 		c.Verdict = IsNoise
 	case !(size > c.Floor || -size > c.Floor):
 		c.Verdict = IsBelowFloor

@@ -81,6 +81,14 @@ func (s *sample) change() Ratio {
 	return Ratio{r.Value - 1, r.Lo - 1, r.Hi - 1}
 }
 
+// shift is how the median moved.
+func (s *sample) shift() float64 {
+	if s.paired {
+		return median(differences(s.base, s.new))
+	}
+	return median(s.new) - median(s.base)
+}
+
 // p is the p-value of there being no difference: by signed ranks of pairs, else by
 // Mann–Whitney.
 func (s *sample) p() float64 {

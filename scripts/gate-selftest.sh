@@ -2,7 +2,7 @@
 # Is the gate to be trusted on this machine? Sweeps of one build against itself
 # must pass, and sweeps of a build whose relay takes 10 % longer for everything
 # (go build -tags slowrelay) must fail, 19 of 20 times each. Every sweep is a small
-# interleaved one with ten pairs of valid trials.
+# interleaved one with twelve pairs of valid trials.
 #
 # It wants a machine that has nothing else to do. ROUNDS=3 is a short look.
 set -euo pipefail
