@@ -162,14 +162,6 @@ func TestRatioIntervalBesideBootstrap(t *testing.T) {
 	}
 }
 
-func TestTax(t *testing.T) {
-	dear, cheap := Summarize([]float64{50, 52, 48}), Summarize([]float64{100, 101, 99})
-	tax := TaxOf(dear, cheap)
-	if math.Abs(tax.Value-0.5) > 1e-9 || !(tax.Lo < 0.5 && 0.5 < tax.Hi) || !(tax.Hi-tax.Lo < 0.2) {
-		t.Errorf("%+v", tax)
-	}
-}
-
 func ExampleHolm() {
 	fmt.Println(Holm([]float64{0.01, 0.04}))
 	// Output: [0.02 0.04]

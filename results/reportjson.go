@@ -24,6 +24,7 @@ type reportJSON struct {
 	Environment Environment   `json:"environment"`
 	Points      []pointJSON   `json:"points"`
 	Ceilings    []ceilingJSON `json:"ceilings"`
+	Transports  []taxJSON     `json:"transport_cost"`
 	VersusTS    []versusJSON  `json:"versus_ts"`
 	Validity    validityJSON  `json:"validity"`
 	Notes       []string      `json:"notes"`
@@ -83,6 +84,16 @@ type ratioJSON struct {
 	Upper *float64 `json:"upper"`
 }
 
+// taxJSON is what a transport costs against tcp.
+type taxJSON struct {
+	Configuration string    `json:"configuration"`
+	TCP           string    `json:"tcp"` // the configuration it is held against
+	Tax           ratioJSON `json:"tax"`
+	AtLeast       bool      `json:"at_least"`
+	AtMost        bool      `json:"at_most"`
+	NA            string    `json:"na,omitempty"`
+}
+
 type versusJSON struct {
 	Load      Shape      `json:"load"`
 	Transport string     `json:"transport"`
@@ -112,19 +123,27 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	}
 	names := configNames(set)
 	r := reportJSON{
-		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, VersusTS: []versusJSON{},
+		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
 		Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 	}
 	for _, p := range points {
 		r.Points = append(r.Points, p.json(names[p.Point.Config]))
 	}
-	for _, c := range Ceilings(points) {
+	ceilings := Ceilings(points)
+	for _, c := range ceilings {
 		j := ceilingJSON{Configuration: names[c.Config], Config: c.Config, AtLeast: c.AtLeast, Why: c.Why, NA: c.NA}
 		if c.At != nil {
 			s := c.At.DeliveredBps.json()
 			j.Delivered, j.At = &s, c.At.Point.Offered
 		}
 		r.Ceilings = append(r.Ceilings, j)
+	}
+	for _, cost := range TransportCosts(ceilings) {
+		for i := range cost.Ceilings {
+			if c := &cost.Ceilings[i]; c.Config != cost.Base.Config {
+				r.Transports = append(r.Transports, TaxOf(c, cost.Base).json(names[c.Config], names[cost.Base.Config]))
+			}
+		}
 	}
 	vs := CompareToTS(points, compareAt)
 	for i := range vs {
@@ -139,6 +158,14 @@ func (s Summary) json() summaryJSON {
 
 func (r Ratio) json() *ratioJSON {
 	return &ratioJSON{orNull(r.Value), orNull(r.Lo), orNull(r.Hi)}
+}
+
+func (t Tax) json(name, tcp string) taxJSON {
+	j := taxJSON{Configuration: name, TCP: tcp, AtLeast: t.AtLeast, AtMost: t.AtMost, NA: t.NA}
+	if t.NA == "" {
+		j.Tax = *Ratio{t.Value, t.Lo, t.Hi}.json()
+	}
+	return j
 }
 
 func quantiles(h measure.Histogram) *quantilesJSON {

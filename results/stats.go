@@ -97,13 +97,6 @@ func median(values []float64) float64 {
 	return (vs[n/2-1] + vs[n/2]) / 2
 }
 
-// TaxOf is 1 − dear/cheap: the share of a rate that something costs, such as the
-// kTLS tax 1 − ceiling(ktls) / ceiling(tcp). The interval is the ratio's.
-func TaxOf(dear, cheap Summary) Ratio {
-	r := RatioOf(dear, cheap)
-	return Ratio{Value: 1 - r.Value, Lo: 1 - r.Hi, Hi: 1 - r.Lo}
-}
-
 // Narrow reports whether the 95 % interval of the values' mean reaches at most
 // share of the mean to each side.
 func Narrow(values []float64, share float64) bool {
