@@ -28,7 +28,7 @@ func (r Runs) String() string {
 	if r.UntilCI == 0 {
 		return strconv.Itoa(r.Max)
 	}
-	return fmt.Sprintf("%d to %d, until the 95 %% interval is within ±%s of the mean", r.Min, r.Max, formatPercent(100*r.UntilCI))
+	return fmt.Sprintf("%d to %d, until the 95 %% interval is within ±%s of the mean", r.Min, r.Max, r.untilCI())
 }
 
 // enough reports whether a point needs no more runs after these. What was not
@@ -46,6 +46,10 @@ func (r Runs) enough(made []*results.Trial) bool {
 	return len(delivered) >= r.Min && results.Narrow(delivered, r.UntilCI)
 }
 
+// untilCI is the share as it is written in a file; ten digits, so that what is read
+// back is the same.
+func (r Runs) untilCI() string { return strconv.FormatFloat(100*r.UntilCI, 'g', 10, 64) + "%" }
+
 func (r Runs) node() *yaml.Node {
 	if r.UntilCI == 0 {
 		return scalar(strconv.Itoa(r.Max))
@@ -54,7 +58,7 @@ func (r Runs) node() *yaml.Node {
 	n.Style = yaml.FlowStyle
 	n.add("min", scalar(strconv.Itoa(r.Min)))
 	n.add("max", scalar(strconv.Itoa(r.Max)))
-	n.add("until_ci", scalar(formatPercent(100*r.UntilCI)))
+	n.add("until_ci", scalar(r.untilCI()))
 	return n.Node
 }
 

@@ -418,6 +418,7 @@ func TestSameScenario(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
+	f.Add([]byte(minimal + "runs: {min: 3, max: 10, until_ci: 2.3%}\n"))
 	for _, n := range Names() {
 		b, err := Source(n)
 		if err != nil {
