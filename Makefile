@@ -13,10 +13,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The modules that have code of ours.
 MODULES := . interop browser
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels sweep-lab baseline setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels sweep-lab baseline gate-selftest setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 build: setup ## build bin/hdbench
 	go build -ldflags '$(LDFLAGS)' -o bin/hdbench ./cmd/hdbench
@@ -65,6 +65,9 @@ lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the ne
 
 sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
 	@scripts/sweep-lab.sh "$(or $(SCENARIO),lab)"
+
+gate-selftest: build ## does the gate pass what is the same and catch what is 10 % slower? some 20 minutes
+	@scripts/gate-selftest.sh
 
 setup: ## install what building and testing need
 	@scripts/setup.sh

@@ -113,6 +113,7 @@ func (w *worker) run() error {
 		if w.round(events) {
 			return nil
 		}
+		w.slow()
 	}
 }
 

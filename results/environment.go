@@ -16,6 +16,9 @@ type Environment struct {
 	Seed     uint64         `json:"seed"`
 	Hosts    []HostEntry    `json:"hosts"`
 	Relays   []RelayVersion `json:"relays"`
+	// Interleaved says that this folder is one of two that were measured in turn,
+	// trial by trial.
+	Interleaved *Interleaved `json:"interleaved,omitempty"`
 }
 
 // HostEntry is one agent's host and what it is for.
@@ -33,3 +36,17 @@ type RelayVersion struct {
 	Version string `json:"version"`
 	NA      string `json:"na,omitempty"` // why it could not be run
 }
+
+// Interleaved is one side of a sweep that measured two builds of hd in turn.
+type Interleaved struct {
+	ID    string `json:"id"`    // the same on both sides, and nowhere else
+	Build string `json:"build"` // BuildBase or BuildNew
+	// SHA256 of the build's binary: a sweep is continued with the same.
+	SHA256 string `json:"sha256"`
+}
+
+// The sides of an interleaved sweep, which are also the names of their folders.
+const (
+	BuildBase = "base"
+	BuildNew  = "new"
+)

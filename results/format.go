@@ -95,3 +95,11 @@ func plural(n int, one string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, one)
 }
+
+// signed prints a change with its sign.
+func signed(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return na
+	}
+	return fmt.Sprintf("%+.1f", v)
+}

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"hdbench/internal/units"
@@ -116,7 +117,7 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) section {
-	s := section{title: "Validity", text: set.Warnings, tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}

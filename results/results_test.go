@@ -56,7 +56,6 @@ func derper() Config {
 // trial is a record with made-up but consistent numbers: delivered and CPU-seconds
 // per Gbit are given, the rest follows.
 func trial(c Config, offered units.Rate, run int, delivered, perGbit float64) *Trial {
-	p := Point{Config: c, Offered: offered}
 	h := hdrhistogram.New(1000, int64(time.Minute), 3)
 	rng := rand.New(rand.NewPCG(uint64(run), uint64(offered)))
 	for range 1000 {
@@ -66,6 +65,11 @@ func trial(c Config, offered units.Rate, run int, delivered, perGbit float64) *T
 	if err != nil {
 		panic(err)
 	}
+	return trialWith(c, offered, run, delivered, perGbit, lat)
+}
+
+func trialWith(c Config, offered units.Rate, run int, delivered, perGbit float64, lat measure.Histogram) *Trial {
+	p := Point{Config: c, Offered: offered}
 	sent := uint64(float64(offered) / 8 / 1400)
 	got := min(sent, uint64(delivered*1e6/8/1400))
 	l := &measure.Load{

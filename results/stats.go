@@ -96,3 +96,10 @@ func median(values []float64) float64 {
 	}
 	return (vs[n/2-1] + vs[n/2]) / 2
 }
+
+// Narrow reports whether the 95 % interval of the values' mean reaches at most
+// share of the mean to each side.
+func Narrow(values []float64, share float64) bool {
+	s := Summarize(values)
+	return s.N >= 2 && s.Half <= share*math.Abs(s.Mean)
+}

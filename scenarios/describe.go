@@ -126,11 +126,14 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		if s.Resolved == nil && s.Load.needsProbe() {
 			probes++
 		}
-		trials += n * s.Runs
-		t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), strings.Join(rates, " "), fmt.Sprint(n * s.Runs)})
+		trials += n * s.Runs.Max
+		t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), strings.Join(rates, " "), fmt.Sprint(n * s.Runs.Max)})
 	}
 	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
+	if s.Runs.UntilCI > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.Max))
+	}
 	if probes > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a short probe of each configuration; auto is counted as %d rates.", autoRates))
 	}

@@ -138,7 +138,7 @@ const overhead = 600 * time.Millisecond
 func (s *Scenario) trialTime() time.Duration { return s.Warmup + s.Measure + overhead }
 
 // checkSize refuses a matrix that was surely not meant.
-func (r *Resolved) checkSize(runs int) error {
+func (r *Resolved) checkSize() error {
 	n := 0
 	for _, c := range r.Configurations {
 		n += len(c.Rates)

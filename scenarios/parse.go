@@ -46,7 +46,7 @@ func Parse(file string, b []byte) (*Scenario, error) {
 		return nil, fmt.Errorf("%s: the file is empty", file)
 	}
 	d := &decoder{file: file}
-	s := &Scenario{Drain: loadgen.DefaultDrain, Runs: 1, Warmup: 500 * time.Millisecond}
+	s := &Scenario{Drain: loadgen.DefaultDrain, Runs: fixedRuns(1), Warmup: 500 * time.Millisecond}
 	root := doc.Content[0]
 	d.mapping(root, "scenario", fields{
 		"name":       one(d, "name", &s.Name, parseName),
@@ -54,7 +54,7 @@ func Parse(file string, b []byte) (*Scenario, error) {
 		"warmup":     one(d, "warmup", &s.Warmup, durationIn(0, time.Hour)),
 		"measure":    one(d, "measure", &s.Measure, durationIn(loadgen.IntervalLen, 24*time.Hour)),
 		"drain":      one(d, "drain", &s.Drain, durationIn(0, time.Hour)),
-		"runs":       one(d, "runs", &s.Runs, intIn(1, maxRuns)),
+		"runs":       func(n *yaml.Node) { d.runs(n, &s.Runs) },
 		"seed":       one(d, "seed", &s.Seed, parseSeed),
 		"compare-at": one(d, "compare-at", &s.CompareAt, fixedRate),
 		"cpus":       func(n *yaml.Node) { d.cpus(n, &s.CPUs) },

@@ -18,6 +18,8 @@ type Progress interface {
 	Step(what string)
 	// Done ends the present step.
 	Done(outcome string)
+	// Skip leaves out a step that has turned out not to be needed.
+	Skip()
 	// Note says something once.
 	Note(text string)
 	// End ends the phase.
@@ -58,6 +60,7 @@ func (p *barProgress) Begin(phase string, steps int) {
 
 func (p *barProgress) Step(what string) { p.bar.Describe(what) }
 func (p *barProgress) Done(string)      { _ = p.bar.Add(1) }
+func (p *barProgress) Skip()            { p.bar.ChangeMax(p.bar.GetMax() - 1) }
 func (p *barProgress) Note(text string) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -89,5 +92,6 @@ func (p *lineProgress) Done(outcome string) {
 	fmt.Fprintf(p.w, "[%d/%d] %s: %s (%v left)\n", p.at, p.steps, p.what, outcome, left.Round(time.Second))
 }
 
+func (p *lineProgress) Skip()            { p.steps-- }
 func (p *lineProgress) Note(text string) { fmt.Fprintln(p.w, text) }
 func (p *lineProgress) End()             {}

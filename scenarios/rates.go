@@ -118,7 +118,7 @@ func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
 			t.Relay.Counters = nil
 		}
 		s.finish(t, began, err)
-		if err := s.store.Append(t); err != nil {
+		if err := s.append(t); err != nil {
 			return Knee{}, err
 		}
 		if !t.OK() {

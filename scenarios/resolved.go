@@ -25,7 +25,7 @@ func (s *Scenario) Marshal() ([]byte, error) {
 	root.add("warmup", scalar(s.Warmup.String()))
 	root.add("measure", scalar(s.Measure.String()))
 	root.add("drain", scalar(s.Drain.String()))
-	root.add("runs", scalar(strconv.Itoa(s.Runs)))
+	root.add("runs", s.Runs.node())
 	if s.Seed > 0 {
 		root.add("seed", scalar(strconv.FormatUint(s.Seed, 10)))
 	}

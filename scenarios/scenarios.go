@@ -22,7 +22,7 @@ type Scenario struct {
 	Warmup    time.Duration
 	Measure   time.Duration
 	Drain     time.Duration
-	Runs      int
+	Runs      Runs
 	Seed      uint64     // of the order and the peers' keys; 0: a new one each sweep
 	CompareAt units.Rate // offered rate of the cost comparison; 0: chosen from the data
 	CPUs      CPUs

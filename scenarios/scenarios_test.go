@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 	if l := cs[0].Load; l.Pattern != "pairs" || l.Pairs != 10 || l.PayloadBytes != 1400 || l.Burst != "tick" || l.TickNS != 100_000 {
 		t.Errorf("load %+v", l)
 	}
-	if s.Runs != 1 || s.Warmup != 500*time.Millisecond || s.Drain != 2*time.Second {
+	if s.Runs != fixedRuns(1) || s.Warmup != 500*time.Millisecond || s.Drain != 2*time.Second {
 		t.Errorf("%+v", s)
 	}
 }
@@ -94,6 +94,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"no YAML", "name: [", `x.yaml: yaml`},
 		{"empty", "", `the file is empty`},
 		{"no mapping", "- a\n", `want keys and values`},
+		{"runs without a bound", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, until_ci: 2%}", 1), `x.yaml:4: runs: want min, max and until_ci`},
+		{"one run has no interval", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 1, max: 4, until_ci: 2%}", 1), `x.yaml:4: runs.min: "1": want a whole number from 2`},
+		{"max below min", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 4, max: 4, until_ci: 2%}", 1), `x.yaml:4: runs: max is 4, want more than min, which is 4`},
+		{"until_ci without a unit", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until_ci: 2}", 1), `x.yaml:4: runs.until_ci: "2": want 0.01% to 50%`},
+		{"until-ci", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until-ci: 2%}", 1), `x.yaml:4: runs: unknown key "until-ci" (did you mean "until_ci"?)`},
+		{"runs are a list", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: [1, 2]", 1), `x.yaml:4: runs: want one value, have a list`},
 		{"half resolved", minimal + "resolved: {seed: 3}\n", `seed, both CPU lists and configurations must be given`},
 	} {
 		_, err := Parse("x.yaml", []byte(c.yaml))
@@ -180,6 +186,11 @@ relays:
 		}
 	}
 	check()
+	s.Runs = Runs{Min: 3, Max: 10, UntilCI: 0.025}
+	check()
+	if b, err := s.Marshal(); err != nil || !strings.Contains(string(b), "runs: {min: 3, max: 10, until_ci: 2.5%}") {
+		t.Errorf("%v\n%s", err, b)
+	}
 	s.Resolved = &Resolved{Seed: 9, CPUs: CPUs{"0", "1"}, Configurations: s.configurations(func(string) []int { return []int{3} })}
 	for i := range s.Resolved.Configurations {
 		s.Resolved.Configurations[i].add(units.Gbps, 2500*units.Mbps, units.Max)
@@ -407,6 +418,7 @@ func TestSameScenario(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
+	f.Add([]byte(minimal + "runs: {min: 3, max: 10, until_ci: 2.3%}\n"))
 	for _, n := range Names() {
 		b, err := Source(n)
 		if err != nil {

@@ -24,6 +24,9 @@ type Sweep struct {
 	Out      string    // folder to create
 	Resume   string    // folder to continue, instead
 	Derper   string    // path of the baseline's binary; empty: looked for
+	// Interleave is another hdbench, the base build: every trial of hd is made
+	// with both, in turn, into two folders, base and new.
+	Interleave string
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -43,13 +46,18 @@ type inputError struct{ error }
 func (e *inputError) Is(target error) bool { return target == ErrBadInput }
 func (e *inputError) Unwrap() error        { return e.error }
 
-// Run runs the sweep and returns its folder. When ctx is cancelled the folder is
+// Run runs the sweep and returns its folder; an interleaved one's holds two. When ctx is cancelled the folder is
 // left as it is: Resume continues it.
 func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	s := &sweep{Sweep: o}
 	if err := s.open(); err != nil {
 		return s.dir, badInput(err)
 	}
+	defer func() {
+		if s.base != nil {
+			dir = filepath.Dir(s.dir)
+		}
+	}()
 	f, err := fleet.Start(ctx, fleet.Options{Agents: []string{agentRelay, agentClient}, Binary: o.Binary})
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
@@ -61,6 +69,9 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 		return s.dir, err
 	}
 	defer s.store.Close()
+	if s.base != nil {
+		defer s.base.store.Close()
+	}
 	if err := s.resolve(ctx); err != nil {
 		return s.dir, err
 	}
@@ -81,6 +92,7 @@ type sweep struct {
 	store *results.Store
 	done  map[string]*results.Trial // records that are there already, by ID
 	was   results.Environment       // of the folder that is continued
+	base  *baseSide                 // nil unless the sweep is interleaved; the rest is then of the new build
 
 	fleet      *fleet.Fleet
 	relayHost  *fleet.Host
@@ -101,9 +113,22 @@ func (s *sweep) open() error {
 		if err == nil && len(entries) > 0 {
 			return fmt.Errorf("%s: the folder is not empty; choose another with --out, or continue its sweep with --resume %s", s.dir, s.dir)
 		}
+		if s.Interleave != "" {
+			return s.openInterleaved(s.Out)
+		}
 		return nil
 	}
 	s.dir = s.Resume
+	switch both := isInterleaved(s.Resume); {
+	case both && s.Interleave == "":
+		return fmt.Errorf("%s: its sweep is of two builds; continue it with --interleave BASE_BINARY too", s.Resume)
+	case both:
+		if err := s.openInterleaved(s.Resume); err != nil {
+			return err
+		}
+	case s.Interleave != "":
+		return fmt.Errorf("%s: its sweep is of one build; continue it without --interleave", s.Resume)
+	}
 	set, err := results.Open(s.dir)
 	if err != nil {
 		return err
@@ -165,6 +190,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 		if err := s.sameHosts(); err != nil {
 			return badInput(err)
 		}
+		if err := s.prepareBase(ctx, nil); err != nil {
+			return err
+		}
 		s.store, err = results.Append(s.dir)
 		if err != nil {
 			return badInput(err)
@@ -183,6 +211,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 	}
 	text, err := s.sc.Marshal()
 	if err != nil {
+		return err
+	}
+	if err := s.prepareBase(ctx, text); err != nil {
 		return err
 	}
 	s.store, err = results.Create(s.dir, s.environment(), text)
@@ -213,6 +244,9 @@ func (s *sweep) environment() results.Environment {
 			{Agent: agentClient, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
 		},
 	}
+	if s.base != nil {
+		env.Interleaved = &s.base.newMark
+	}
 	for v, a := range s.versions {
 		env.Relays = append(env.Relays, results.RelayVersion{Name: v.relay, Version: a.version, NA: a.na})
 	}
@@ -238,7 +272,7 @@ func (s *sweep) resolve(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.checkSize(s.sc.Runs); err != nil {
+	if err := r.checkSize(); err != nil {
 		return badInput(err)
 	}
 	s.sc.Resolved = r
@@ -246,15 +280,20 @@ func (s *sweep) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.base != nil {
+		if err := results.WriteFile(filepath.Join(s.base.dir, results.FileScenario), text); err != nil {
+			return err
+		}
+	}
 	return results.WriteFile(filepath.Join(s.dir, results.FileScenario), text)
 }
 
 // measureAll makes the trials that are not there yet.
 func (s *sweep) measureAll(ctx context.Context) error {
 	var todo []Planned
-	for _, p := range s.sc.Resolved.trials(s.sc.Runs) {
+	for _, p := range s.sc.Resolved.trials(s.sc.Runs.Max) {
 		// What cannot be measured is said once a point.
-		if s.done[p.ID] == nil && (p.Run == 1 || s.why(p.Point.Config) == "") {
+		if !s.complete(p.ID) && (p.Run == 1 || s.why(p.Point.Config) == "") {
 			todo = append(todo, p)
 		}
 	}
@@ -262,17 +301,41 @@ func (s *sweep) measureAll(ctx context.Context) error {
 	defer s.Progress.End()
 	names := s.names()
 	for _, p := range todo {
-		s.Progress.Step(fmt.Sprintf("%s, %v, run %d", names[p.Point.Config], p.Point.Offered, p.Run))
-		t := s.trial(ctx, p)
-		if err := ctx.Err(); err != nil {
-			return err // half a trial is no trial
+		if s.enough(p.Point) {
+			s.Progress.Skip()
+			continue
 		}
-		if err := s.store.Append(t); err != nil {
+		s.Progress.Step(fmt.Sprintf("%s, %v, run %d", names[p.Point.Config], p.Point.Offered, p.Run))
+		text, err := s.measureBoth(ctx, p)
+		if err != nil {
 			return err
 		}
-		s.Progress.Done(outcome(t))
+		if s.enough(p.Point) {
+			text += ", enough"
+		}
+		s.Progress.Done(text)
 	}
 	return nil
+}
+
+// enough reports whether a point needs no more runs. Of two builds, runs count
+// where both are valid: they are judged as pairs.
+func (s *sweep) enough(p results.Point) bool {
+	if s.sc.Runs.UntilCI == 0 {
+		return false
+	}
+	var base, new []*results.Trial
+	for run := 1; run <= s.sc.Runs.Max; run++ {
+		b, n := s.there(results.TrialID(results.KindTrial, p, run))
+		switch {
+		case n == nil:
+		case s.base == nil:
+			new = append(new, n)
+		case b != nil && b.Valid() && n.Valid():
+			base, new = append(base, b), append(new, n)
+		}
+	}
+	return s.sc.Runs.enough(new) && (s.base == nil || s.sc.Runs.enough(base))
 }
 
 // names are the configurations' names, with the load where there are several.

@@ -27,13 +27,18 @@ const (
 
 // trial measures one planned point. It always returns a record.
 func (s *sweep) trial(ctx context.Context, p Planned) *results.Trial {
+	return s.trialWith(ctx, p, "")
+}
+
+// trialWith is trial with another build of hd; an empty path is this one.
+func (s *sweep) trialWith(ctx context.Context, p Planned, hd string) *results.Trial {
 	t := s.newTrial(results.KindTrial, p.Point)
 	t.ID, t.Run, t.Order = p.ID, p.Run, p.Order
 	if t.NA = s.why(p.Point.Config); t.NA != "" {
 		return t
 	}
 	began := time.Now()
-	r, err := s.startRelay(ctx, p.Point.Config)
+	r, err := s.startBuild(ctx, p.Point.Config, hd)
 	if err == nil {
 		err = s.measure(ctx, t, r, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
 		err = errors.Join(err, stopRelay(ctx, r))
@@ -72,6 +77,11 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 }
 
 func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay, error) {
+	return s.startBuild(ctx, c, "")
+}
+
+// startBuild starts a relay, hd from the binary at a path if one is given.
+func (s *sweep) startBuild(ctx context.Context, c results.Config, hd string) (*fleet.Relay, error) {
 	spec := fleet.RelaySpec{
 		Kind: fleet.KindExternal, Transport: c.Transport, Workers: c.Workers,
 		CPUs: s.split.Relay.String(), Host: s.dataAddr,
@@ -81,7 +91,7 @@ func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay,
 	}
 	switch c.Relay {
 	case results.RelayHD:
-		spec.Kind = fleet.KindHD
+		spec.Kind, spec.Path = fleet.KindHD, hd
 	case results.RelayDerper:
 		spec.Kind = fleet.KindDerper
 		spec.Path = s.versions[relayVersion{c.Relay, c.Version}].path
@@ -193,7 +203,7 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 				return ctx.Err()
 			}
 			s.finish(t, began, err)
-			if err := s.store.Append(t); err != nil {
+			if err := s.append(t); err != nil {
 				return err
 			}
 		}

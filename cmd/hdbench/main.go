@@ -72,7 +72,7 @@ func newRoot(s *streams) *cobra.Command {
 transports, beside the baseline of Tailscale's derper.
 
 Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
-130 interrupted.`,
+130 interrupted. compare has two more: 3 not comparable, 4 too few trials.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -82,7 +82,7 @@ Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newSweep(s), newReport(s), newScenarios(s),
+		newSweep(s), newReport(s), newCompare(s), newScenarios(s),
 		newRelay(s), newLoad(s), newCalibrate(s),
 		newAgent(s), newVersion(s),
 	)

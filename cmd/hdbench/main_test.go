@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"children": children,
 			"lines":    lines,
+			"scale":    scale,
 			"tear":     tear,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
@@ -145,4 +147,21 @@ func tear(ts *testscript.TestScript, neg bool, args []string) {
 	info, err := os.Stat(file)
 	ts.Check(err)
 	ts.Check(os.Truncate(file, info.Size()-n))
+}
+
+// scale FILE KEY FACTOR multiplies every number of that key in a file of JSON.
+func scale(ts *testscript.TestScript, neg bool, args []string) {
+	factor, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	file := ts.MkAbs(args[0])
+	b, err := os.ReadFile(file)
+	ts.Check(err)
+	key := regexp.MustCompile(`("` + regexp.QuoteMeta(args[1]) + `":)([0-9.e+-]+)`)
+	scaled := key.ReplaceAllStringFunc(string(b), func(m string) string {
+		parts := key.FindStringSubmatch(m)
+		v, err := strconv.ParseFloat(parts[2], 64)
+		ts.Check(err)
+		return parts[1] + strconv.FormatFloat(factor*v, 'g', -1, 64)
+	})
+	ts.Check(os.WriteFile(file, []byte(scaled), 0o644))
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,15 +23,22 @@ from the records. A folder of published figures (results/reference) prints the
 published tables.
 
 markdown refers to its plots as files: with --output they are written beside it,
-into the folder plots, as SVG and PNG. html is one page with everything in it.`,
+into the folder plots, as SVG and PNG. html is one page with everything in it.
+
+For programs: bench is the Go benchmark format, which benchstat reads; json
+follows results/schema/report.schema.json; csv has a row a record; github and
+github-smaller are for github-action-benchmark (its customBiggerIsBetter with
+the rates, its customSmallerIsBetter with loss, CPU and latency); bmf is the
+Bencher Metric Format.`,
 		Example: `  hdbench report hdbench-out/quick-20260101-120000
-  hdbench report hdbench-out/quick-20260101-120000 --format html --output quick.html`,
+  hdbench report hdbench-out/quick-20260101-120000 --format html --output quick.html
+  hdbench report hdbench-out/quick-20260101-120000 --format csv --output trials.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runReport(s, args[0], format, output)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, markdown, html or bench (the Go benchmark format)")
+	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, markdown, html, or for programs: "+strings.Join(results.ExportFormats(), ", "))
 	cmd.Flags().StringVar(&output, "output", "", "file to write to; default stdout")
 	return cmd
 }
@@ -46,19 +55,10 @@ func runReport(s *streams, dir, format, output string) error {
 		if err := report.Write(&b, results.Format(format)); err != nil {
 			return failed(fmt.Errorf("report: %w", err))
 		}
-	case "bench":
-		if results.IsPublished(dir) {
-			return badInput(fmt.Errorf("report: %s: published figures have no runs, which the benchmark format is made of", dir))
-		}
-		set, err := results.Open(dir)
-		if err != nil {
-			return badInput(fmt.Errorf("report: %w", err))
-		}
-		if err := results.WriteBench(&b, set); err != nil {
-			return failed(fmt.Errorf("report: %w", err))
-		}
 	default:
-		return badInput(fmt.Errorf("report: format %q: want terminal, markdown, html or bench", format))
+		if err := export(&b, dir, format); err != nil {
+			return err
+		}
 	}
 	if output == "" {
 		_, err := s.out.Write(b.Bytes())
@@ -72,6 +72,37 @@ func runReport(s *streams, dir, format, output string) error {
 	return failed(results.WriteFile(output, b.Bytes()))
 }
 
+// export renders a folder for programs.
+func export(w io.Writer, dir, format string) error {
+	if !results.IsExport(format) {
+		return badInput(fmt.Errorf("report: format %q: want terminal, markdown, html, %s", format, strings.Join(results.ExportFormats(), ", ")))
+	}
+	if results.IsPublished(dir) {
+		return badInput(fmt.Errorf("report: %s: published figures have no runs, which %s is made of", dir, format))
+	}
+	set, sc, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	if err := results.Export(w, format, set, sc.CompareAt); err != nil {
+		return failed(fmt.Errorf("report: %w", err))
+	}
+	return nil
+}
+
+// readFolder reads a sweep's records and its scenario.
+func readFolder(dir string) (*results.Set, *scenarios.Scenario, error) {
+	set, err := results.Open(dir)
+	if err != nil {
+		return nil, nil, badInput(fmt.Errorf("report: %w", err))
+	}
+	sc, err := scenarios.Parse(filepath.Join(dir, results.FileScenario), set.Scenario)
+	if err != nil {
+		return nil, nil, badInput(fmt.Errorf("report: %w", err))
+	}
+	return set, sc, nil
+}
+
 // readReport reads a folder of either kind: trials, or published figures.
 func readReport(dir string) (*results.Report, error) {
 	if results.IsPublished(dir) {
@@ -81,13 +112,9 @@ func readReport(dir string) (*results.Report, error) {
 		}
 		return p.Report(), nil
 	}
-	set, err := results.Open(dir)
+	set, sc, err := readFolder(dir)
 	if err != nil {
-		return nil, badInput(fmt.Errorf("report: %w", err))
-	}
-	sc, err := scenarios.Parse(filepath.Join(dir, results.FileScenario), set.Scenario)
-	if err != nil {
-		return nil, badInput(fmt.Errorf("report: %w", err))
+		return nil, err
 	}
 	report, err := results.NewReport(set, sc.CompareAt)
 	if err != nil {

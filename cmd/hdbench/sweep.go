@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,13 @@ Results go to a folder; Ctrl-C leaves one that --resume continues.
 
 --external NAME=COMMAND adds any other DERP server. It is started for each
 trial, with these placeholders filled in:
-%s`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
+%s
+
+--interleave measures two builds of hd in one sweep, trial by trial on the same
+hosts with this hdbench's client. The folder then holds two, base and new, each
+an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
 		Example: `  hdbench sweep smoke --out /tmp/smoke
+  hdbench sweep smoke --out /tmp/both --interleave /opt/hdbench-old
   hdbench sweep --external 'mine=/opt/relay --addr {addr} --threads {workers}'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,6 +46,9 @@ trial, with these placeholders filled in:
 				return badInput(err)
 			}
 			o.Scenario = sc
+			if o.Interleave != "" && sc != nil && !measuresHD(sc) {
+				return badInput(fmt.Errorf("sweep: --interleave: scenario %s has no hd to measure with two builds", sc.Name))
+			}
 			if dryRun {
 				return dryRunSweep(s, o)
 			}
@@ -52,6 +61,7 @@ trial, with these placeholders filled in:
 	f.StringVar(&o.Resume, "resume", "", "folder of a sweep to continue")
 	f.StringVar(&o.Derper, "derper", "", "derper to use as the TS baseline; default: the one that make baseline built")
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
+	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
 	cmd.MarkFlagsMutuallyExclusive("out", "resume")
 	cmd.MarkFlagsMutuallyExclusive("external", "resume")
@@ -83,13 +93,20 @@ func dryRunSweep(s *streams, o scenarios.Sweep) error {
 	sc := o.Scenario
 	if sc == nil {
 		var err error
-		if sc, err = scenarios.Load(filepath.Join(o.Resume, results.FileScenario)); err != nil {
+		dir := o.Resume
+		if o.Interleave != "" {
+			dir = filepath.Join(dir, results.BuildNew)
+		}
+		if sc, err = scenarios.Load(filepath.Join(dir, results.FileScenario)); err != nil {
 			return badInput(err)
 		}
 	}
 	t, err := sc.Plan()
 	if err != nil {
 		return badInput(err)
+	}
+	if o.Interleave != "" {
+		t.Notes = append(t.Notes, "Every trial of hd is made twice, with either build: the time for hd doubles.")
 	}
 	return t.Write(s.out, results.Terminal)
 }
@@ -114,7 +131,39 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 	case err != nil:
 		return failed(fmt.Errorf("sweep: %w", err))
 	}
+	if o.Interleave != "" {
+		return printInterleaved(s, dir)
+	}
 	return printReport(s, dir)
+}
+
+func measuresHD(sc *scenarios.Scenario) bool {
+	return slices.ContainsFunc(sc.Relays, func(r scenarios.RelayAxes) bool { return r.Relay == results.RelayHD })
+}
+
+// printInterleaved derives both folders' files and prints their comparison. It is
+// no gate: compare has the exit code.
+func printInterleaved(s *streams, dir string) error {
+	var sets []*results.Set
+	for _, side := range []string{results.BuildBase, results.BuildNew} {
+		if _, err := deriveReport(filepath.Join(dir, side)); err != nil {
+			return failed(err)
+		}
+		set, err := results.Open(filepath.Join(dir, side))
+		if err != nil {
+			return failed(err)
+		}
+		sets = append(sets, set)
+	}
+	g, err := results.Compare(sets[0], sets[1], results.DefaultFloors(), nil)
+	if err != nil {
+		return failed(err)
+	}
+	if err := g.Write(s.out, results.Terminal); err != nil {
+		return failed(err)
+	}
+	fmt.Fprintf(s.err, "\nhdbench: the folders %[1]s/base and %[1]s/new have their reports; judge them with: hdbench compare %[1]s\n", dir)
+	return nil
 }
 
 // printReport derives a folder's files and prints the terminal report.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ type RelayReady struct {
 
 func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
 	argv := []string{
-		a.cfg.Binary, "relay", "--listen", net.JoinHostPort(s.Host, "0"), "--transport", s.Transport,
+		cmp.Or(s.Path, a.cfg.Binary), "relay", "--listen", net.JoinHostPort(s.Host, "0"), "--transport", s.Transport,
 		"--workers", strconv.Itoa(s.Workers), "--cpus", set.String(), "--metrics", "127.0.0.1:0",
 	}
 	add := func(flag, value string, given bool) {

@@ -49,10 +49,11 @@ func (h *Host) greet(ctx context.Context) error {
 		err := h.call(ctx, verbHost, struct{}{}, &r)
 		if err == nil {
 			h.info, h.build = r.Host, r.Version
-			_, err := h.SyncClock(ctx)
-			return err
+			if _, err = h.SyncClock(ctx); err == nil {
+				return nil
+			}
 		}
-		// No responders: it has not subscribed yet.
+		// No responders: it has not subscribed yet, to this or to all it will answer.
 		if ctx.Err() != nil || !errors.Is(err, nats.ErrNoResponders) {
 			return err
 		}

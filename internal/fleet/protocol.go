@@ -77,7 +77,7 @@ type RelaySpec struct {
 	SocketBuffer int64         `json:"socket_buffer_bytes,omitempty"`
 	Congestion   string        `json:"congestion,omitempty"`
 
-	Path    string `json:"path,omitempty"`    // derper's binary, on the agent's host
+	Path    string `json:"path,omitempty"`    // binary of derper, or of another build of hd, on the agent's host
 	Command string `json:"command,omitempty"` // of an external relay, with placeholders
 }
 

@@ -1,0 +1,124 @@
+package results
+
+import (
+	"fmt"
+	"io"
+	"math"
+)
+
+// Write writes the comparison: for a terminal, or as Markdown for the summary of
+// a CI step.
+func (g *Gate) Write(w io.Writer, f Format) error {
+	s := section{title: "Comparison: " + g.Outcome.String(), text: g.text(), tables: g.tables(), after: g.after()}
+	return s.write(w, f)
+}
+
+func (g *Gate) text() []string {
+	lines := []string{
+		fmt.Sprintf("Base (%s): hdbench %s, %s.", g.Base.name(), g.Base.Environment.Hdbench, g.Base.counted()),
+		fmt.Sprintf("New (%s): hdbench %s, %s.", g.New.name(), g.New.Environment.Hdbench, g.New.counted()),
+	}
+	switch g.Outcome {
+	case NotComparable:
+		for _, d := range g.Differences {
+			lines = append(lines, "They differ in "+d+".")
+		}
+		return lines
+	case TooFew:
+		for _, m := range g.Missing {
+			lines = append(lines, "Not measured again: "+m+".")
+		}
+		if len(g.Missing) == 0 {
+			lines = append(lines, fmt.Sprintf("With so few valid runs nothing could be significant: %d of each point on each side are needed.", g.Need))
+		}
+	}
+	how := "Trials were made in turn: a change is over pairs, tested by Wilcoxon's signed ranks."
+	if !g.Paired {
+		how = "Sweeps were made one after the other: tested by Mann–Whitney."
+	}
+	return append(lines, how)
+}
+
+// counted says how many trials a folder has.
+func (s *Set) counted() string {
+	all, valid := 0, 0
+	for _, t := range s.Trials {
+		if t.Kind == KindTrial {
+			all++
+			if t.Valid() {
+				valid++
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d valid", plural(all, "trial"), valid)
+}
+
+// maxNoise is how many changes that are none are listed; more are counted.
+const maxNoise = 10
+
+// tables list the changes, a table each configuration, regressions first.
+func (g *Gate) tables() []*Table {
+	of := map[Config]*Table{}
+	var tables []*Table
+	noise := 0
+	for _, c := range g.Changes {
+		if c.Verdict == IsNoise {
+			if noise++; noise > maxNoise {
+				continue
+			}
+		}
+		t := of[c.Point.Config]
+		if t == nil {
+			t = &Table{Title: g.names[c.Point.Config], Columns: []Column{
+				{Head: "Offered"}, {Head: "Metric", Left: true}, {Head: "Base"}, {Head: "New"},
+				{Head: "Change [95 % CI]", Left: true}, {Head: "p", Full: "p (Holm)"}, {Head: "Verdict", Left: true},
+			}}
+			of[c.Point.Config] = t
+			tables = append(tables, t)
+		}
+		t.Rows = append(t.Rows, []string{
+			c.Point.Offered.String(), c.Of, c.Metric.show(c.Base.Mean), c.Metric.show(c.New.Mean), c.interval(), pText(c.Holm), string(c.Verdict),
+		})
+	}
+	if noise > maxNoise {
+		last := tables[len(tables)-1]
+		last.addNote(fmt.Sprintf("%d more changes of all configurations: not significant.", noise-maxNoise))
+	}
+	return tables
+}
+
+// interval is the change with its interval.
+func (c *Change) interval() string {
+	text := c.Metric.change(c.Change.Value)
+	if math.IsNaN(c.Change.Lo) {
+		return text
+	}
+	return fmt.Sprintf("%s [%s, %s]", text, signed(100*c.Change.Lo), signed(100*c.Change.Hi))
+}
+
+func pText(p float64) string {
+	if p < 0.001 {
+		return "<0.001"
+	}
+	return fmt.Sprintf("%.3f", p)
+}
+
+// after says what was judged by what.
+func (g *Gate) after() []string {
+	if g.Outcome == NotComparable {
+		return nil
+	}
+	lines := []string{
+		fmt.Sprintf("%s in common. %s tested; %d more stayed within their floors on both sides. A regression is significant after Holm's correction (p ≤ %.2f), larger than the metric's floor, and for the worse.",
+			plural(g.Points, "point"), plural(len(g.Changes), "change"), g.Still, Alpha),
+	}
+	lines = append(lines, floorsText(g.Floors)...)
+	if n := len(g.Unjudged); n > 0 {
+		text := fmt.Sprintf("Not judged: %s", g.Unjudged[0])
+		if n > 1 {
+			text += fmt.Sprintf(", and %d more", n-1)
+		}
+		lines = append(lines, text+".")
+	}
+	return append(lines, g.Notes...)
+}

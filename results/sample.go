@@ -1,0 +1,156 @@
+package results
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// sample is a metric's values at one point in two folders, of valid trials only.
+// Where the folders were measured in turn, base[i] and new[i] are a pair.
+type sample struct {
+	point     Point
+	metric    Metric
+	paired    bool
+	base, new []float64
+}
+
+// newSample takes a metric's values at a point.
+func newSample(p Point, m Metric, base, new *Set) sample {
+	s := sample{point: p, metric: m, paired: interleaved(base, new)}
+	of := func(set *Set) map[int]float64 {
+		values := map[int]float64{}
+		for _, t := range set.Trials {
+			if t.Kind != KindTrial || t.Point != p || !t.Valid() {
+				continue
+			}
+			if v := m.value(t); !math.IsNaN(v) {
+				values[t.Run] = v
+			}
+		}
+		return values
+	}
+	b, n := of(base), of(new)
+	s.base, s.new = inOrder(b, n, s.paired), inOrder(n, b, s.paired)
+	return s
+}
+
+// inOrder are the values by run; of pairs, those that the other has too.
+func inOrder(values, other map[int]float64, paired bool) []float64 {
+	var runs []int
+	for run := range values {
+		if _, both := other[run]; both || !paired {
+			runs = append(runs, run)
+		}
+	}
+	slices.Sort(runs)
+	out := make([]float64, len(runs))
+	for i, run := range runs {
+		out[i] = values[run]
+	}
+	return out
+}
+
+// interleaved reports whether two folders are the sides of one sweep.
+func interleaved(a, b *Set) bool {
+	ia, ib := a.Environment.Interleaved, b.Environment.Interleaved
+	return ia != nil && ib != nil && ia.ID == ib.ID && ia.Build != ib.Build
+}
+
+// positive reports whether every value is, so that quotients and logarithms are
+// defined.
+func (s *sample) positive() bool {
+	return !slices.ContainsFunc(slices.Concat(s.base, s.new), func(v float64) bool { return !(v > 0) })
+}
+
+// change is how the metric moved from base to new, with its 95 % interval: a share
+// of the base's value or a difference, as the metric has it.
+func (s *sample) change() Ratio {
+	switch {
+	case len(s.base) == 0 || len(s.new) == 0:
+		return Ratio{math.NaN(), math.NaN(), math.NaN()}
+	case !s.metric.Relative && s.paired:
+		return pairedDifference(s.base, s.new)
+	case !s.metric.Relative:
+		return difference(s.base, s.new)
+	}
+	r := RatioOf(Summarize(s.new), Summarize(s.base))
+	if s.paired && s.positive() {
+		r = pairedRatio(s.base, s.new)
+	}
+	return Ratio{r.Value - 1, r.Lo - 1, r.Hi - 1}
+}
+
+// shift is how the median moved.
+func (s *sample) shift() float64 {
+	if s.paired {
+		return median(differences(s.base, s.new))
+	}
+	return median(s.new) - median(s.base)
+}
+
+// p is the p-value of there being no difference: by signed ranks of pairs, else by
+// Mann–Whitney.
+func (s *sample) p() float64 {
+	if !s.paired {
+		return mannWhitney(s.base, s.new)
+	}
+	a, b := s.base, s.new
+	if s.metric.Relative && s.positive() {
+		a, b = logs(a), logs(b)
+	}
+	return signedRank(differences(a, b))
+}
+
+// welch is the p-value if the values were normal.
+func (s *sample) welch() float64 { return welch(s.base, s.new) }
+
+func logs(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for i := range v {
+		out[i] = math.Log(v[i])
+	}
+	return out
+}
+
+// leastP is the smallest p-value that these numbers of runs allow.
+func (s *sample) leastP() float64 { return leastP(len(s.base), len(s.new), s.paired) }
+
+// still reports whether the values of both together stay within the floor, so that
+// no change could go beyond it whichever trial was whose. This does not look at
+// which is which, so leaving such a metric out of the tests costs nothing.
+func (s *sample) still(floor float64) bool {
+	all := slices.Concat(s.base, s.new)
+	least := slices.Min(all)
+	width := slices.Max(all) - least
+	if !s.metric.Relative {
+		return width <= floor
+	}
+	return least > 0 && width <= floor*least
+}
+
+// commonPoints are those that both folders have valid trials of, in order.
+func commonPoints(a, b *Set) []Point {
+	in := validPoints(b)
+	var ps []Point
+	for p := range validPoints(a) {
+		if in[p] > 0 {
+			ps = append(ps, p)
+		}
+	}
+	slices.SortFunc(ps, func(a, b Point) int {
+		return cmp.Or(compareConfig(a.Config, b.Config), cmp.Compare(a.Offered, b.Offered))
+	})
+	return ps
+}
+
+// validPoints counts the valid trials of every point.
+func validPoints(s *Set) map[Point]int {
+	n := map[Point]int{}
+	for _, t := range s.Trials {
+		if t.Kind == KindTrial && t.Valid() {
+			n[t.Point]++
+		}
+	}
+	return n
+}
