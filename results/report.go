@@ -73,7 +73,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	valid.text = slices.Concat(set.Warnings, Stability(points, set.Trials))
 	r.sections = append(r.sections, valid, section{title: "How to reproduce", text: r.reproduce()})
-	return r, nil
+	return r, r.addSearches(set.Trials)
 }
 
 func (r *Report) versus(points []*PointStats, p Published) section {
