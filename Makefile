@@ -10,6 +10,8 @@ VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.buildVersion=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+
 # The modules that have code of ours.
 MODULES := . interop browser
 
@@ -30,10 +32,11 @@ sweep: build baseline ## run the default sweep on this machine, print the tables
 test: ## everything CI runs: lint, race, benchmarks once, fuzzing, interop, a real sweep
 	@scripts/test.sh
 
-lint: setup ## gofmt, go vet, staticcheck, tidy modules
+lint: setup ## gofmt, go vet, staticcheck, tidy modules, workflows
 	@for m in $(MODULES); do ( cd $$m; \
 	  bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt: $$bad"; exit 1; }; \
 	  go mod tidy -diff; go vet -tags lab,labhost ./...; go run $(STATICCHECK) -tags lab,labhost ./... ); done
+	go run $(ACTIONLINT)
 
 unit: setup ## unit and command tests under the race detector
 	go test -race ./...

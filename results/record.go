@@ -16,12 +16,13 @@ import (
 // Kind says what a record is for.
 type Kind string
 
-// The kinds. Only trials make tables; the others are kept because they explain
-// them.
+// The kinds. Only trials make the rate sweep and what follows from it; searches
+// have a table of their own, the others are kept because they explain.
 const (
 	KindTrial       Kind = "trial"
 	KindCalibration Kind = "calibration" // the client without a relay: its own limit
 	KindProbe       Kind = "probe"       // a short look at what a configuration carries, to choose rates
+	KindSearch      Kind = "search"      // a look of the search for NDR and PDR
 )
 
 // Trial is the record of one measurement at one point.
@@ -34,6 +35,8 @@ type Trial struct {
 	Order   int       `json:"order"` // position in the shuffled sweep, from 1
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"` // wall time, start and stop of the relay included
+
+	Search *SearchLook `json:"search,omitempty"` // of KindSearch: what is searched for
 
 	Load  *measure.Load  `json:"load,omitempty"`
 	Relay *measure.Relay `json:"relay,omitempty"`

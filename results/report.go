@@ -43,7 +43,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	plots := newPlots(set, points)
-	return &Report{
+	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment)},
@@ -60,7 +60,8 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 			validitySection(set, points),
 			reproduceSection(set),
 		},
-	}, nil
+	}
+	return r, r.addSearches(set.Trials)
 }
 
 func sweepSection(points []*PointStats, plots *plots) section {

@@ -25,6 +25,7 @@ type reportJSON struct {
 	Points      []pointJSON   `json:"points"`
 	Ceilings    []ceilingJSON `json:"ceilings"`
 	Transports  []taxJSON     `json:"transport_cost"`
+	Searches    []searchJSON  `json:"searches,omitempty"`
 	VersusTS    []versusJSON  `json:"versus_ts"`
 	Validity    validityJSON  `json:"validity"`
 	Notes       []string      `json:"notes"`
@@ -121,10 +122,14 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	if err != nil {
 		return err
 	}
+	searches, err := searchesJSON(set.Trials)
+	if err != nil {
+		return err
+	}
 	names := configNames(set)
 	r := reportJSON{
 		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
-		Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
+		Searches: searches, Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 	}
 	for _, p := range points {
 		r.Points = append(r.Points, p.json(names[p.Point.Config]))

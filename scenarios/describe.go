@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +96,9 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		r = &Resolved{Configurations: s.configurations(func(relay string) []int { return autoWorkers(relay, split.Relay.Size()) })}
 		for i := range r.Configurations {
 			r.Configurations[i].Rates = s.Load.Rate
+			if s.Load.Search != nil {
+				r.Configurations[i].SearchMax = cmp.Or(s.Load.Search.Max, max(searchGuess, 2*s.Load.Search.Min))
+			}
 		}
 	}
 	var cs []results.Config
@@ -107,10 +112,23 @@ func (s *Scenario) Plan() (*results.Table, error) {
 			{Head: "Configuration", Left: true}, {Head: "Load", Left: true}, {Head: "Offered rates", Left: true}, {Head: "Trials"},
 		},
 	}
-	trials, probes := 0, 0
+	oneLoad := len(s.Load.shapes()) == 1
+	if oneLoad { // it is the same in every row
+		t.Title += "\n" + s.Load.shapes()[0].String()
+		t.Columns = slices.Delete(t.Columns, 1, 2)
+	}
+	row := func(c results.Config, rates, trials string) {
+		cells := []string{names[c], c.Load.String(), rates, trials}
+		if oneLoad {
+			cells = slices.Delete(cells, 1, 2)
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	trials, probes, searches, looks := 0, 0, 0, 0
+	var searchTime time.Duration
 	for _, c := range r.Configurations {
 		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
-			t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), "n/a", "0"})
+			row(c.Config, "n/a", "0")
 			t.Notes = append(t.Notes, "n/a: "+err.Error())
 			continue
 		}
@@ -127,12 +145,26 @@ func (s *Scenario) Plan() (*results.Table, error) {
 			probes++
 		}
 		trials += n * s.Runs.Max
-		t.Rows = append(t.Rows, []string{names[c.Config], c.Load.String(), strings.Join(rates, " "), fmt.Sprint(n * s.Runs.Max)})
+		count := fmt.Sprint(n * s.Runs.Max)
+		if s.Load.Search != nil {
+			k, took, err := s.searchEstimate(c.SearchMax)
+			if err != nil {
+				return nil, err
+			}
+			searches, looks, searchTime = searches+1, looks+k, searchTime+took
+			count = fmt.Sprintf("%d + %d", n*s.Runs.Max, k)
+			rates = append(rates, "search")
+		}
+		row(c.Config, strings.Join(rates, " "), count)
 	}
-	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime
+	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime + searchTime
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
 	if s.Runs.UntilCI > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.Max))
+	}
+	if searches > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v, the client's own limit will be taken.",
+			s.Load.Search, looks, searchTime.Round(time.Second), searchGuess))
 	}
 	if probes > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a short probe of each configuration; auto is counted as %d rates.", autoRates))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hdbench/internal/transport"
+	"hdbench/internal/units"
 	"hdbench/results"
 )
 
@@ -22,6 +23,8 @@ type Resolved struct {
 type Configuration struct {
 	results.Config
 	Rates []Rate // all fixed
+	// SearchMax is the highest rate a search may offer; 0 without a search.
+	SearchMax units.Rate
 }
 
 // configurations expands the axes: every relay entry's combinations under every

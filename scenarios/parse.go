@@ -76,11 +76,14 @@ func (d *decoder) complete(root *yaml.Node, s *Scenario) {
 	if s.Name == "" {
 		d.fail(root, "scenario: name is missing")
 	}
+	if s.Measure == 0 && len(s.Load.Rate) == 0 && s.Load.Search != nil {
+		s.Measure = s.Load.Search.Final // there is nothing else to measure
+	}
 	if s.Measure == 0 {
 		d.fail(root, "scenario: measure is missing: how long is the measuring window?")
 	}
-	if len(s.Load.Rate) == 0 {
-		d.fail(root, "scenario: load.rate is missing: auto, or a list of rates such as [1Gbps, 5Gbps]")
+	if len(s.Load.Rate) == 0 && s.Load.Search == nil {
+		d.fail(root, "scenario: load.rate is missing: auto, or a list of rates such as [1Gbps, 5Gbps]; or else load.search: ndr-pdr")
 	}
 	if len(s.Relays) == 0 {
 		d.fail(root, "scenario: relays is missing: which relays are measured?")
@@ -126,6 +129,7 @@ func (d *decoder) load(n *yaml.Node, l *LoadAxes) {
 
 		"client-transport":  list(d, "load.client-transport", &l.ClientTransport, clientTransport),
 		"frames-per-record": list(d, "load.frames-per-record", &l.FramesPerRecord, intIn(1, loadgen.MaxFramesPerRecord)),
+		"search":            func(n *yaml.Node) { d.search(n, &l.Search) },
 	})
 }
 

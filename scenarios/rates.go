@@ -43,7 +43,7 @@ func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
 				c.add(r.Fixed)
 			}
 		}
-		if len(c.Rates) == 0 { // it cannot be measured: one row says why
+		if len(c.Rates) == 0 && len(s.sc.Load.Rate) > 0 { // it cannot be measured: one row says why
 			c.add(units.Gbps)
 		}
 		slices.SortFunc(c.Rates, func(a, b Rate) int { return cmp.Compare(a.Fixed, b.Fixed) })

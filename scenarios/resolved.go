@@ -83,7 +83,12 @@ func (l LoadAxes) node() *yaml.Node {
 	if len(l.FramesPerRecord) > 0 {
 		n.add("frames-per-record", scalars(l.FramesPerRecord, strconv.Itoa))
 	}
-	n.add("rate", scalars(l.Rate, Rate.String))
+	if len(l.Rate) > 0 {
+		n.add("rate", scalars(l.Rate, Rate.String))
+	}
+	if l.Search != nil {
+		n.add("search", l.Search.node())
+	}
 	return n.Node
 }
 
@@ -172,7 +177,10 @@ func (c Configuration) node() *yaml.Node {
 	add("client-congestion", l.Congestion, l.Congestion != "")
 	add("client-transport", c.ClientTransport, c.ClientTransport != "")
 	add("frames-per-record", strconv.Itoa(c.FramesPerRecord), c.FramesPerRecord > 0)
-	n.add("rates", scalars(c.Rates, Rate.String))
+	if len(c.Rates) > 0 {
+		n.add("rates", scalars(c.Rates, Rate.String))
+	}
+	add("search-max", c.SearchMax.String(), c.SearchMax > 0)
 	return n.Node
 }
 
@@ -221,10 +229,11 @@ func (d *decoder) configurations(n *yaml.Node, r *Resolved) {
 				r, err := units.ParseRate(s)
 				return Rate{Fixed: r}, err
 			}),
+			"search-max": one(d, "search-max", &c.SearchMax, searchRate),
 		})
 		c.ModerationNS, c.Load.TickNS = int64(moderation), int64(tick)
 		c.QueueBytes, c.SocketBuffer, c.Load.PayloadBytes = int64(queueBytes), int64(buffer), int(payload)
-		if len(c.Rates) == 0 {
+		if len(c.Rates) == 0 && c.SearchMax == 0 {
 			d.fail(item, "configuration: rates are missing")
 		}
 		r.Configurations = append(r.Configurations, c)

@@ -44,6 +44,7 @@ type LoadAxes struct {
 	RTT        bool
 	Congestion string
 	Rate       []Rate
+	Search     *Search // nil: none
 
 	// Where the relay's transport is TLS: the client's own (empty or "auto": the
 	// default, see results.Config.ClientSide), and how many frames its records

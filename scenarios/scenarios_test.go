@@ -24,7 +24,7 @@ relays:
 `
 
 func TestEmbeddedScenariosParse(t *testing.T) {
-	for _, want := range []string{"smoke", "quick", "haswell", "peers", "bursts", "soak", "transports", "records", "lab"} {
+	for _, want := range []string{"smoke", "quick", "haswell", "peers", "bursts", "soak", "transports", "records", "lab", "nightly", "latency"} {
 		s, err := Load(want)
 		if err != nil {
 			t.Errorf("%s: %v", want, err)
@@ -100,6 +100,15 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"until_ci without a unit", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until_ci: 2}", 1), `x.yaml:4: runs.until_ci: "2": want 0.01% to 50%`},
 		{"until-ci", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until-ci: 2%}", 1), `x.yaml:4: runs: unknown key "until-ci" (did you mean "until_ci"?)`},
 		{"runs are a list", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: [1, 2]", 1), `x.yaml:4: runs: want one value, have a list`},
+		{"neither rate nor search", strings.Replace(minimal, "rate: 1Gbps", "pairs: 3", 1), `or else load.search: ndr-pdr`},
+		{"a search by another name", strings.Replace(minimal, "rate: 1Gbps", "search: fast", 1), `x.yaml:5: load.search: "fast": want ndr-pdr, or keys`},
+		{"a goal that is none", strings.Replace(minimal, "rate: 1Gbps", "search: {goals: [ndr, 1]}", 1), `x.yaml:5: load.search.goals: "1": want 0% to 99% of loss, or ndr (0%), or pdr (0.5%)`},
+		{"one goal twice", strings.Replace(minimal, "rate: 1Gbps", "search: {goals: [pdr, 0.5%]}", 1), `load.search.goals: 0.5% is listed twice`},
+		{"no width", strings.Replace(minimal, "rate: 1Gbps", "search: {width: 0%}", 1), `load.search.width: "0%": want 0.1% to 50%`},
+		{"a typo in a search", strings.Replace(minimal, "rate: 1Gbps", "search: {intial: 1s}", 1), `load.search: unknown key "intial" (did you mean "initial"?)`},
+		{"durations in disorder", strings.Replace(minimal, "rate: 1Gbps", "search: {final: 5s}", 1), `initial 200ms, final 5s, duration-sum 3s: want each no longer than the next`},
+		{"an empty range", strings.Replace(minimal, "rate: 1Gbps", "search: {min: 5Gbps, max: 1Gbps}", 1), `min 5Gbps, max 1Gbps: want a range`},
+		{"no end of a range", strings.Replace(minimal, "rate: 1Gbps", "search: {max: max}", 1), `is no rate to search from or to`},
 		{"half resolved", minimal + "resolved: {seed: 3}\n", `seed, both CPU lists and configurations must be given`},
 	} {
 		_, err := Parse("x.yaml", []byte(c.yaml))
@@ -146,6 +155,7 @@ load:
   rtt: true
   congestion: reno
   rate: [auto, 50%, 2.5Gbps, max]
+  search: {goals: [0.1%, ndr, 3.3333333%], width: 0.1%, min: 1.0000001Gbps, max: auto, exceed-ratio: 0%, shortfall: 2%}
 relays:
   - relay: hd
     transport: [tcp, ktls]
@@ -180,7 +190,7 @@ relays:
 			t.Fatalf("reads back as another: %v\n%s\n%s", err, b, c)
 		}
 		if s.Resolved != nil && !slices.EqualFunc(s.Resolved.Configurations, again.Resolved.Configurations, func(a, b Configuration) bool {
-			return a.Config == b.Config && slices.Equal(a.Rates, b.Rates)
+			return a.Config == b.Config && slices.Equal(a.Rates, b.Rates) && a.SearchMax == b.SearchMax
 		}) {
 			t.Fatalf("configurations differ:\n%s", b)
 		}
@@ -194,6 +204,7 @@ relays:
 	s.Resolved = &Resolved{Seed: 9, CPUs: CPUs{"0", "1"}, Configurations: s.configurations(func(string) []int { return []int{3} })}
 	for i := range s.Resolved.Configurations {
 		s.Resolved.Configurations[i].add(units.Gbps, 2500*units.Mbps, units.Max)
+		s.Resolved.Configurations[i].SearchMax = threeDigitsBelow(12_345_678_901)
 	}
 	if n, want := len(s.Resolved.Configurations), 2*2*2*3*2*(2*2*2*2*2+1+1); n != want {
 		t.Errorf("%d configurations, want %d", n, want)

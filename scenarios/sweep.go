@@ -75,7 +75,10 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	if err := s.resolve(ctx); err != nil {
 		return s.dir, err
 	}
-	return s.dir, s.measureAll(ctx)
+	if err := s.measureAll(ctx); err != nil {
+		return s.dir, err
+	}
+	return s.dir, s.searchAll(ctx)
 }
 
 // The agents of a sweep on one machine: one for each side.
@@ -272,6 +275,9 @@ func (s *sweep) resolve(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.fitSearches(r.Configurations); err != nil {
+		return err
+	}
 	if err := r.checkSize(); err != nil {
 		return badInput(err)
 	}
@@ -296,6 +302,9 @@ func (s *sweep) measureAll(ctx context.Context) error {
 		if !s.complete(p.ID) && (p.Run == 1 || s.why(p.Point.Config) == "") {
 			todo = append(todo, p)
 		}
+	}
+	if len(todo) == 0 && s.sc.Load.Search != nil {
+		return nil
 	}
 	s.Progress.Begin("trials", len(todo))
 	defer s.Progress.End()

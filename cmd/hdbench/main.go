@@ -82,7 +82,7 @@ Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newSweep(s), newReport(s), newCompare(s), newScenarios(s),
+		newSweep(s), newReport(s), newCompare(s), newTrend(s), newScenarios(s),
 		newRelay(s), newLoad(s), newCalibrate(s),
 		newAgent(s), newVersion(s),
 	)

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 			"children": children,
 			"lines":    lines,
 			"scale":    scale,
+			"once":     once,
 			"tear":     tear,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
@@ -127,6 +128,27 @@ func processesIn(dir string) []string {
 		}
 	}
 	return left
+}
+
+// once FILE REGEXP checks that what the expression's group matches in a file's
+// lines is there, and nowhere twice.
+func once(ts *testscript.TestScript, neg bool, args []string) {
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	seen := map[string]bool{}
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		m := re.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if seen[m[1]] {
+			ts.Fatalf("%s: %s is there twice", args[0], m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) == 0 {
+		ts.Fatalf("%s: nothing matches %s", args[0], args[1])
+	}
 }
 
 // lines FILE N checks the number of lines of a file.
