@@ -175,8 +175,8 @@ func TestSearchesAreReported(t *testing.T) {
 	if err := r.Write(&md, Markdown); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "search.txt", []byte(sectionOf(text.String(), "CEILING SEARCH", "COMPARISON TO TS")))
-	golden(t, "search.md", []byte(sectionOf(md.String(), "## Ceiling search", "## Comparison to TS")))
+	golden(t, "search.txt", []byte(sectionOf(text.String(), "CEILING SEARCH", "CPU BREAKDOWN")))
+	golden(t, "search.md", []byte(sectionOf(md.String(), "## Ceiling search", "## CPU breakdown")))
 	for line := range strings.Lines(text.String()) {
 		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 {
 			t.Errorf("%d columns: %s", n, line)

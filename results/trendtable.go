@@ -146,7 +146,7 @@ func (g *TrendGroup) levelTables() []*Table {
 				Title: s.Name + " · " + s.Config.Load.String(),
 				Columns: []Column{
 					{Head: "Metric", Left: true}, {Head: "Nights"}, {Head: "Level", Full: "Level since the last change"}, {Head: "95 % CI"},
-					{Head: "night\nCV %", Full: "CV over the nights %"}, {Head: "Newest"}, {Head: "of", Full: "Newest night", Left: true}, {Head: "Level since", Left: true},
+					{Head: "night\nCV %", Full: "CV over the nights %"}, {Head: "Newest"}, {Head: "Level since", Left: true},
 				},
 			}
 			tables = append(tables, t)
@@ -161,9 +161,9 @@ func (g *TrendGroup) levelRow(s *TrendSeries, t *Table) []string {
 	if n < len(s.Values) {
 		t.addNote(s.Metric.String() + ": " + s.missing())
 	}
-	v, night, ok := s.Newest()
+	v, _, ok := s.Newest()
 	if !ok {
-		return []string{s.Metric.String(), "0", na, na, na, na, "", ""}
+		return []string{s.Metric.String(), "0", na, na, na, na, ""}
 	}
 	level := s.Level()
 	since := day(g.Nights[0])
@@ -176,7 +176,7 @@ func (g *TrendGroup) levelRow(s *TrendSeries, t *Table) []string {
 	} else {
 		t.addNote("95 % CI and night CV n/a: they need two nights at least")
 	}
-	return []string{s.Metric.String(), fmt.Sprint(n), s.Metric.show(level.Mean), half, percent(level.CV), s.Metric.show(v), day(g.Nights[night]), since}
+	return []string{s.Metric.String(), fmt.Sprint(n), s.Metric.show(level.Mean), half, percent(level.CV), s.Metric.show(v), since}
 }
 
 // missing says how many nights have no value, and the commonest reason.
@@ -192,5 +192,9 @@ func (s *TrendSeries) missing() string {
 			reason = why
 		}
 	}
-	return fmt.Sprintf("n/a on %s of %d: %s", plural(n, "night"), len(s.NA), reason)
+	newest := ""
+	if n < len(s.NA) && s.NA[len(s.NA)-1] != "" {
+		newest = ", the newest among them"
+	}
+	return fmt.Sprintf("n/a on %s of %d%s: %s", plural(n, "night"), len(s.NA), newest, reason)
 }
