@@ -43,6 +43,7 @@ type Trial struct {
 	Error string         `json:"error,omitempty"` // the trial failed: no numbers
 	NA    string         `json:"na,omitempty"`    // the point cannot be measured here, and why
 
+	Lab            string  `json:"lab,omitempty"` // measured on a kernel of the lab: what that is
 	RelayHost      string  `json:"relay_host,omitempty"`
 	ClientHost     string  `json:"client_host,omitempty"`
 	RelayCPUs      string  `json:"relay_cpus,omitempty"`

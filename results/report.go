@@ -84,6 +84,9 @@ func ceilingSection(trials []*Trial, ceilings []Ceiling, plots *plots) section {
 	}
 	s.figures = append(append(plots.ceilings(ceilings), plots.taxes(ceilings)...), plots.timeline(ceilings)...)
 	s.after = []string{"The ceiling is the highest mean delivered rate over the valid points of a configuration; ≥ where it was not brought to its limit."}
+	if slices.ContainsFunc(trials, func(t *Trial) bool { return t.Lab != "" }) {
+		s.after = append(s.after, labNote)
+	}
 	if tax := TaxTables(ceilings); len(tax) > 0 {
 		s.tables = append(s.tables, tax...)
 		s.after = append(s.after, TaxLegend())
@@ -97,6 +100,9 @@ func ceilingSection(trials []*Trial, ceilings []Ceiling, plots *plots) section {
 	}
 	return s
 }
+
+// labNote stands where numbers of the lab could be taken for a machine's.
+const labNote = "Measured in the lab: relay and client share its CPUs, so a ceiling is what both reach together, and a tax what both pay; the client's own TLS is in it. Outside the lab such trials are oversubscribed and make no ceiling."
 
 func versusSection(versus []Versus, p *Published) section {
 	s := section{title: "Comparison to TS"}

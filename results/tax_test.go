@@ -166,3 +166,27 @@ func TestKernelTLSIsJudged(t *testing.T) {
 		t.Errorf("a record that did not open: %v", fs)
 	}
 }
+
+// The lab's one CPU is shared by design, and said beside the ceilings.
+func TestTheLabSharesItsCPU(t *testing.T) {
+	s := encrypted(t)
+	for _, tr := range s.Trials {
+		tr.RelayCPUs, tr.ClientCPUs = "0", "0"
+		tr.Validity = Judge(tr)
+		if tr.OK() && (len(tr.Validity) != 1 || tr.Validity[0].Code != Oversubscribed) {
+			t.Fatalf("outside the lab: %v", tr.Validity)
+		}
+		tr.Lab = "a kernel"
+		if fs := Judge(tr); len(fs) != 0 {
+			t.Fatalf("in the lab: %v", fs)
+		}
+	}
+	r, err := NewReport(s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.Write(&b, Markdown); err != nil || !strings.Contains(b.String(), labNote) {
+		t.Errorf("the report does not say so: %v", err)
+	}
+}

@@ -50,6 +50,7 @@ func (s *sweep) trialWith(ctx context.Context, p Planned, hd string) *results.Tr
 func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 	return &results.Trial{
 		Schema: results.SchemaVersion, Kind: k, ID: results.TrialID(k, p, 1), Point: p, Run: 1, Started: time.Now().UTC(),
+		Lab:       s.relayHost.Info().Lab,
 		RelayHost: s.relayHost.Info().Name, ClientHost: s.clientHost.Info().Name,
 		RelayCPUs: s.split.Relay.String(), ClientCPUs: s.split.Client.String(),
 		ClientLimitBps: s.limits[clientOf(p.Config)],
