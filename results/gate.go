@@ -30,8 +30,8 @@ type Verdict string
 const (
 	IsRegression  Verdict = "regression"
 	IsImprovement Verdict = "improvement"
-	IsBelowFloor  Verdict = "below its floor"
-	IsNoise       Verdict = "not significant"
+	IsBelowFloor  Verdict = "below floor"
+	IsNoise       Verdict = "noise" // not significant
 )
 
 // Gate is the comparison of a new folder with a base.

@@ -295,7 +295,7 @@ func TestCompareGoldens(t *testing.T) {
 		}
 		golden(t, name, b.Bytes())
 		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(line); f == Terminal && n > 101 {
+			if n := utf8.RuneCountInString(line); f == Terminal && n > 81 {
 				t.Errorf("a line of %d columns:\n%s", n, line)
 			}
 		}

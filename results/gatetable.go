@@ -82,7 +82,7 @@ func (g *Gate) tables() []*Table {
 	}
 	if noise > maxNoise {
 		last := tables[len(tables)-1]
-		last.addNote(fmt.Sprintf("%d more changes of all configurations: not significant.", noise-maxNoise))
+		last.addNote(fmt.Sprintf("%d more changes of all configurations: noise.", noise-maxNoise))
 	}
 	return tables
 }
