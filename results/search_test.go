@@ -177,6 +177,18 @@ func TestSearchesAreReported(t *testing.T) {
 	}
 	golden(t, "search.txt", []byte(sectionOf(text.String(), "CEILING SEARCH", "CPU BREAKDOWN")))
 	golden(t, "search.md", []byte(sectionOf(md.String(), "## Ceiling search", "## CPU breakdown")))
+	findings := sectionOf(text.String(), "KEY FINDINGS", "RATE SWEEP")
+	for _, want := range []string{
+		"NDR of hd tcp 1 worker on-full pause lies between 2565 and 2848 Mbps.",
+		"NDR of hd tcp 2 workers on-full pause is at least 2310 Mbps: looks at",
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(findings), " "), want) {
+			t.Errorf("key findings lack %q: %s", want, findings)
+		}
+	}
+	if strings.Contains(findings, "derper") || strings.Contains(findings, "no trial") {
+		t.Errorf("key findings of what was not found: %s", findings)
+	}
 	for line := range strings.Lines(text.String()) {
 		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 {
 			t.Errorf("%d columns: %s", n, line)
