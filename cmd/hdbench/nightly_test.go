@@ -22,6 +22,7 @@ seed: 3
 compare-at: 5Mbps
 load:
   pairs: 2
+  tick: 10ms
   rate: 5Mbps
   search: {width: 50%, min: 1Mbps, max: 4Mbps, initial: 100ms, final: 100ms, duration-sum: 200ms}
 relays: [{relay: hd, workers: 1}]
