@@ -117,9 +117,6 @@ func (s *sweep) open() error {
 			return fmt.Errorf("%s: the folder is not empty; choose another with --out, or continue its sweep with --resume %s", s.dir, s.dir)
 		}
 		if s.Interleave != "" {
-			if s.sc.Load.Search != nil {
-				return fmt.Errorf("--interleave: the search of scenario %s is of one build; two are compared at fixed rates: give it load.rate instead", s.sc.Name)
-			}
 			return s.openInterleaved(s.Out)
 		}
 		return nil
