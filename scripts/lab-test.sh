@@ -10,10 +10,11 @@ export LAB_READY=1
 echo "lab: the machines themselves"
 go test -tags labhost -count=1 ./internal/lab
 lines=0
+set -f # flags are words, not patterns of files
 while read -r machine package flags; do
   [[ -n $machine && $machine != \#* ]] || continue
-  # shellcheck disable=SC2086 # flags are words
-  scripts/lab.sh "$machine" "$package" $flags
+  # shellcheck disable=SC2086
+  scripts/lab.sh "$machine" "$package" $flags </dev/null
   lines=$((lines + 1))
 done <scripts/lab-packages.txt
 ((lines > 0)) || { echo "lab: scripts/lab-packages.txt names nothing to run" >&2; exit 1; }
