@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -144,13 +145,15 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.tls == nil {
 		return c.TCPConn.Write(p)
 	}
+	// A copy: Send borrows bytes, and an io.Writer may not touch what it is given.
+	own := bytes.Clone(p)
 	sent, serr := 0, error(nil)
 	err := c.raw.Write(func(fd uintptr) bool {
 		c.sock.fd = int(fd)
 		n := 0
-		n, serr = c.sock.Send(c.tls.scratch, p[sent:])
+		n, serr = c.sock.Send(c.tls.scratch, own[sent:])
 		sent += n
-		return serr != nil || sent == len(p) && !c.sock.Pending()
+		return serr != nil || sent == len(own) && !c.sock.Pending()
 	})
 	return sent, errors.Join(err, serr)
 }
