@@ -31,8 +31,8 @@ type RecordCounts struct {
 const (
 	// A read takes so much cipher text at most, and a send seals so much: a whole
 	// burst of a sender's, in records of one Ethernet-sized frame each.
-	scratchIn  = 128 << 10
-	scratchOut = 96 << 10
+	scratchIn  = 256 << 10
+	scratchOut = 72 << 10
 )
 
 // NewScratch makes the Scratch of a thread whose Sockets have this transport.
