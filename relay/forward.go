@@ -181,10 +181,8 @@ func (w *worker) handOver(p *peer, frames []byte, packets int) {
 		w.c.handedOver += uint64(packets)
 		return
 	}
-	if w.cfg.OnFull != Pause {
-		w.c.drop(DropQueueTail, packets, len(frames)-packets*derp.PacketOverhead)
-		return
-	}
+	// Under every policy: what is in a ring has many destinations, and those that
+	// are not full must not pay for one that is.
 	w.c.handedOver += uint64(packets)
 	before := len(sp.waiters)
 	sp.add(rec)

@@ -29,6 +29,8 @@ type peer struct {
 	pauses    int    // destinations (and rings) this source waits for
 	watched   uint32 // epoll conditions in effect
 	closed    bool
+	vain      int  // reads in a row that brought nothing
+	held      bool // not watched for reading: see inVain
 	spoke     bool // something was received since the last chores
 	dup       bool // another connection has the same key
 	preferred bool

@@ -32,8 +32,11 @@ func (w *worker) wait() ([]epoll.Event, error) {
 	// No timeout, if it can be helped: setting a timer for every sleep, and taking
 	// it back, costs a virtual machine two exits. The chores come by mail.
 	timeout := time.Duration(-1)
-	if w.draining {
+	switch {
+	case w.draining:
 		timeout = drainPoll
+	case len(w.held) > 0:
+		timeout = holdTime
 	}
 	w.c.waits++
 	events, err := w.poll.Wait(timeout)

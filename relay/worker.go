@@ -67,6 +67,8 @@ type worker struct {
 	messages   []message
 	goneKeys   []derp.Key // have left in this round; their hearers here are still to be told
 	farewells  []farewell // and the other workers
+	held       []*peer    // not read for a while: see inVain
+	heldSince  int64
 	lastWake   int64
 	pressed    bool // packets come faster than Moderation allows wake-ups
 	backlog    bool // something was left to be read in this round
@@ -119,6 +121,7 @@ func (w *worker) run() error {
 
 // round is one turn of the loop; done says that a drain has finished.
 func (w *worker) round(events []epoll.Event) (done bool) {
+	w.lookAgain()
 	for i := range events {
 		w.event(&events[i])
 	}
@@ -169,7 +172,9 @@ func (w *worker) readable(p *peer) {
 	buf := w.arena[w.used:]
 	carried := p.carry.Load(buf)
 	n, err := p.sock.Recv(w.io, buf[carried:])
-	if n > 0 {
+	switch {
+	case n > 0:
+		p.vain = 0
 		w.c.recvs++
 		if p.dup {
 			w.table.spoke(p)
@@ -178,6 +183,8 @@ func (w *worker) readable(p *peer) {
 		w.backlog = w.backlog || w.io.Filled
 		w.used += carried + n
 		w.ingest(p, buf[:carried+n])
+	case err == nil:
+		w.inVain(p)
 	}
 	if err != nil {
 		w.lost(p, err)
@@ -272,7 +279,7 @@ func (w *worker) close(p *peer, why string, failed bool) {
 // watch sets what a peer's socket is watched for.
 func (w *worker) watch(p *peer) {
 	var want uint32
-	if p.pauses == 0 && !w.draining {
+	if p.pauses == 0 && !w.draining && !p.held {
 		want |= epoll.Readable
 	}
 	if p.backedUp() {

@@ -49,7 +49,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 			{title: "Setup", text: setup(&set.Environment)},
 			{title: "Key findings", text: Findings(points, ceilings, versus)},
 			sweepSection(points, plots),
-			ceilingSection(set.Trials, ceilings, plots),
+			ceilingSection(set.Trials, points, ceilings, plots),
 			{title: "CPU breakdown", text: []string{
 				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
 			}},
@@ -76,7 +76,7 @@ func sweepSection(points []*PointStats, plots *plots) section {
 	return s
 }
 
-func ceilingSection(trials []*Trial, ceilings []Ceiling, plots *plots) section {
+func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, plots *plots) section {
 	s := section{title: "Ceilings and kTLS cost", tables: CeilingTables(ceilings)}
 	if len(ceilings) == 0 {
 		s.text = []string{"n/a: no trial has been made yet."}
@@ -88,7 +88,7 @@ func ceilingSection(trials []*Trial, ceilings []Ceiling, plots *plots) section {
 		s.after = append(s.after, labNote)
 	}
 	if tax := TaxTables(ceilings); len(tax) > 0 {
-		s.tables = append(s.tables, tax...)
+		s.tables = append(append(s.tables, tax...), TaxCPUTables(points, ceilings)...)
 		s.after = append(s.after, TaxLegend())
 	} else {
 		s.after = append(s.after, "kTLS cost n/a: the sweep has no relay both with TLS and without.")

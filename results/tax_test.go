@@ -94,6 +94,12 @@ func TestTaxIsOfTheTCPCeiling(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
 		}
 	}
+	cpu := text(t, TaxCPUTables(points, ceilings)...)
+	for _, want := range []string{"in CPU time", "5000", "0.20", "1.00× [1.00, 1.00]"} {
+		if !strings.Contains(cpu, want) {
+			t.Errorf("the CPU cost lacks %q:\n%s", want, cpu)
+		}
+	}
 	records := text(t, RecordSizeTable(s.Trials, ceilings))
 	for _, want := range []string{"1437", "5748", "16384", "n/a"} {
 		if !strings.Contains(records, want) {

@@ -25,13 +25,8 @@ func TaxTables(ceilings []Ceiling) []*Table {
 			}
 			tables = append(tables, t)
 		}
-		var cs []Config
-		for _, c := range cost.Ceilings {
-			cs = append(cs, c.Config)
-		}
-		names := Names(cs)
-		relay := names[cost.Base.Config]
-		relay = strings.Replace(relay, " "+cost.Base.Config.Transport, "", 1)
+		names := cost.names()
+		relay := strings.Replace(names[cost.Base.Config], " "+cost.Base.Config.Transport, "", 1)
 		for i := range cost.Ceilings {
 			t.Rows = append(t.Rows, cost.row(t, relay, names, &cost.Ceilings[i]))
 		}
@@ -44,13 +39,28 @@ func TaxLegend() string {
 	return "Tax on tcp = 1 − ceiling / ceiling over tcp, of the same relay with the same workers; its 95 % interval is that of the ratio of the two means. tls is sealed in user space, ktls by the kernel; the client is the same for both (tls), unless a row says otherwise."
 }
 
-func (g *TransportCost) row(t *Table, relay string, names map[Config]string, c *Ceiling) []string {
-	transport := c.Config.Transport
-	for _, s := range c.Config.settings() {
-		if (s.key == "client" || s.key == "frames-per-record") && strings.Contains(names[c.Config], s.key+" "+s.value) && s.value != "" {
+func (g *TransportCost) names() map[Config]string {
+	var cs []Config
+	for _, c := range g.Ceilings {
+		cs = append(cs, c.Config)
+	}
+	return Names(cs)
+}
+
+// transport is a configuration's transport, with the client's settings for it
+// where they tell it from others.
+func (g *TransportCost) transport(names map[Config]string, c Config) string {
+	transport := c.Transport
+	for _, s := range c.settings() {
+		if (s.key == "client" || s.key == "frames-per-record") && strings.Contains(names[c], s.key+" "+s.value) && s.value != "" {
 			transport += ", " + s.key + " " + s.value
 		}
 	}
+	return transport
+}
+
+func (g *TransportCost) row(t *Table, relay string, names map[Config]string, c *Ceiling) []string {
+	transport := g.transport(names, c.Config)
 	if c.At == nil {
 		t.addNote(transport + ": n/a: " + c.NA)
 		return []string{relay, transport, na, na, na, na, na}
