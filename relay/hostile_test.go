@@ -205,7 +205,7 @@ func startPairs(t *testing.T, s *Server, n int) *pairs {
 					return
 				}
 				p.sent[i]++
-				time.Sleep(time.Millisecond)
+				time.Sleep(10 * time.Millisecond) // the lab is slow
 			}
 		})
 		p.wg.Go(func() {
