@@ -99,6 +99,7 @@ func (w *worker) sendRuns(p *peer, i int32) (next int32, ok bool) {
 		for j := i; j != end; j = w.runs[j].next {
 			w.dropRun(w.runs[j].b, w.runs[j].packets, DropWriteError)
 		}
+		w.c.countRecordError(err)
 		w.close(p, err.Error(), true)
 		return end, false
 	}
@@ -217,6 +218,7 @@ func (w *worker) writable(p *peer) {
 	pieces := p.q.iov(&v)
 	n, err := p.sock.SendV(w.io, v[:pieces])
 	if err != nil {
+		w.c.countRecordError(err)
 		w.close(p, err.Error(), true)
 		return
 	}

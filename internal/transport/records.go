@@ -273,7 +273,17 @@ func (r *records) recvKernel(fd int, sc *Scratch, b []byte) (int, error) {
 func (r *records) sendVKernel(fd int, sc *Scratch, iov []IOV) (int, error) {
 	n, err := sendV(fd, iov)
 	sc.Records.OutBytes += uint64(n)
-	return n, err
+	return n, kernelSendError(err)
+}
+
+// kernelSendError is what a failed send says. What the kernel found wrong with a
+// record it received is an error of the socket, and whichever call comes first
+// gets it: it must not be lost because that was a send.
+func kernelSendError(err error) error {
+	if errno, ok := err.(unix.Errno); ok {
+		return tlsrec.KernelError(errno)
+	}
+	return err
 }
 
 // sendKernel sends b; with a unit, each record by a call of its own, since a call
@@ -290,7 +300,7 @@ func (r *records) sendKernel(fd int, sc *Scratch, b []byte) (int, error) {
 		r.began(m)
 		sc.Records.OutBytes += uint64(m)
 		if err != nil || m < n {
-			return taken, err
+			return taken, kernelSendError(err)
 		}
 	}
 	r.tookAll()
