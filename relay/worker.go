@@ -157,6 +157,11 @@ func (w *worker) event(ev *epoll.Event) {
 	case ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 && p.pauses == 0 && !w.draining:
 		w.readable(p)
 	case ev.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		// A read says what the error is. Kernel TLS reports a bad record so, and
+		// from Linux 6.5 not as something to be read.
+		if p.pauses == 0 && !w.draining {
+			w.readable(p)
+		}
 		w.close(p, "connection lost", false)
 	}
 }
