@@ -29,6 +29,7 @@ type AgentConfig struct {
 // agent carries out a controller's orders on its host.
 type agent struct {
 	cfg   AgentConfig
+	nc    *nats.Conn
 	clock mono.Clock
 	spawn *spawner
 	dir   string // for files that live as long as the agent
@@ -66,6 +67,7 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 		return fmt.Errorf("connect to the controller at %s: %w", cfg.URL, err)
 	}
 	defer nc.Close()
+	a.nc = nc
 	if _, err := nc.Subscribe(subjectLease, func(*nats.Msg) { a.beat() }); err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 	} {
 		// Each request has a goroutine of its own: some take as long as a trial.
 		err := svc.AddEndpoint(verb, micro.HandlerFunc(func(r micro.Request) {
-			a.work.Go(func() { h(ctx, r) })
+			a.work.Go(func() { a.reply(r.Reply(), h(ctx, r.Data())) })
 		}), micro.WithEndpointSubject(subject(a.cfg.Name, verb)))
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", verb, err)
@@ -143,32 +145,49 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 	return nil
 }
 
-type handler func(context.Context, micro.Request)
+// A handler turns a request into its answer.
+type handler func(ctx context.Context, request []byte) *nats.Msg
+
+// reply sends an answer. It goes by the connection and not by the micro.Request,
+// which belongs to the service's own goroutine once Handle has returned.
+func (a *agent) reply(subject string, m *nats.Msg) {
+	m.Subject = subject
+	// Who does not get the answer has gone; the lease sees to the rest.
+	_ = a.nc.PublishMsg(m)
+}
 
 // errBadRequest marks an order that cannot be carried out as given.
 var errBadRequest = errors.New("bad request")
 
 // answer makes a handler of a function from request to answer.
 func answer[Req, Resp any](do func(context.Context, Req) (Resp, error)) handler {
-	return func(ctx context.Context, r micro.Request) {
+	return func(ctx context.Context, request []byte) *nats.Msg {
 		var req Req
-		err := json.Unmarshal(r.Data(), &req)
-		var resp Resp
-		if err != nil {
-			err = fmt.Errorf("%w: %v", errBadRequest, err)
-		} else {
-			resp, err = do(ctx, req)
+		if err := json.Unmarshal(request, &req); err != nil {
+			return failure(fmt.Errorf("%w: %v", errBadRequest, err))
 		}
+		resp, err := do(ctx, req)
 		if err != nil {
-			code := codeFailed
-			if errors.Is(err, errBadRequest) {
-				code = codeBadRequest
-			}
-			// Who does not get the answer has gone; the lease sees to the rest.
-			_ = r.Error(code, code, []byte(err.Error()))
-			return
+			return failure(err)
 		}
-		_ = r.RespondJSON(resp)
+		b, err := json.Marshal(resp)
+		if err != nil {
+			return failure(err)
+		}
+		return &nats.Msg{Data: b}
+	}
+}
+
+// failure is the answer that says what went wrong, with micro's headers. The
+// text is the body: a header cannot hold every text.
+func failure(err error) *nats.Msg {
+	code := codeFailed
+	if errors.Is(err, errBadRequest) {
+		code = codeBadRequest
+	}
+	return &nats.Msg{
+		Header: nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {code}},
+		Data:   []byte(err.Error()),
 	}
 }
 
