@@ -38,7 +38,7 @@ func (s LoadSpec) args() []string {
 	return args
 }
 
-func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
+func (a *agent) prepareLoad(ctx context.Context, s LoadSpec) (loadRef, error) {
 	set, err := cpu.ParseList(s.CPUs)
 	if err != nil {
 		return loadRef{}, fmt.Errorf("%w: %v", errBadRequest, err)
@@ -48,7 +48,7 @@ func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
 	if err != nil {
 		return loadRef{}, err
 	}
-	if !a.keepLoad(id, c) {
+	if !a.keepLoad(ctx, id, c) {
 		return loadRef{}, errClosing
 	}
 	// The load says when its peers are connected and registered.
@@ -59,7 +59,7 @@ func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
 	return loadRef{id}, nil
 }
 
-var errClosing = errors.New("the agent is ending")
+var errClosing = errors.New("the agent is ending, or its lease is, or it has too much to do")
 
 func (a *agent) runLoad(_ context.Context, r loadRunRequest) (*measure.Load, error) {
 	c, err := a.load(r.ID)
@@ -87,10 +87,10 @@ func (a *agent) cancelLoad(_ context.Context, r loadRef) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-func (a *agent) keepLoad(id string, c *child) bool {
+func (a *agent) keepLoad(ctx context.Context, id string, c *child) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	if a.closed || ctx.Err() != nil || len(a.loads) >= maxChildren {
 		go c.stop(0)
 		return false
 	}
