@@ -28,6 +28,15 @@ type Sweep struct {
 	// with both, in turn, into two folders, base and new.
 	Interleave string
 
+	// Members are the hosts: one relay, and as many clients as there are. Empty:
+	// both on this one, or what is found at NATS.
+	Members []fleet.Member
+	SSH     fleet.SSH
+	NATS    fleet.External // of the user's own, where agents are found; not set: none is
+	Wanted  fleet.Wanted   // among those
+	Data    string         // address the relay listens on; empty: its member's
+	Log     func(string)   // gets what the user should know of the hosts; nil: nobody
+
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
 	Command []string // as typed, for the record
@@ -58,13 +67,15 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 			dir = filepath.Dir(s.dir)
 		}
 	}()
-	f, err := fleet.Start(ctx, fleet.Options{Members: hereOnly(), Binary: o.Binary})
+	f, err := o.start(ctx)
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
 	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	s.dataAddr = cmp.Or(s.relayHost.Member().Data, "127.0.0.1")
+	if s.dataAddr, err = dataAddress(s.relayHost, f.Hosts(fleet.RoleClient)); err != nil {
+		return s.dir, badInput(err)
+	}
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
