@@ -39,6 +39,15 @@ func (k *KernelTLS) Subtract(before *KernelTLS) {
 	k.DecryptErrors -= before.DecryptErrors
 }
 
+// Add adds what was counted elsewhere, or at another time.
+func (k *KernelTLS) Add(more *KernelTLS) {
+	k.TxSoftware += more.TxSoftware
+	k.RxSoftware += more.RxSoftware
+	k.TxDevice += more.TxDevice
+	k.RxDevice += more.RxDevice
+	k.DecryptErrors += more.DecryptErrors
+}
+
 // RecordCounts are the data records a relay opened and sealed in user space.
 type RecordCounts struct {
 	In       uint64 `json:"in"`
