@@ -105,8 +105,10 @@ func (s *sweep) why(c results.Config) string {
 	if why := s.relayHost.Info().NoKTLS; c.Transport == ktls && why != "" {
 		return why
 	}
-	if why := s.clientHost.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
-		return "client: " + why
+	for _, h := range s.clientHosts {
+		if why := h.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
+			return h.Member().Agent + ": " + why
+		}
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"hdbench/internal/line"
 	"hdbench/internal/mono"
 	"hdbench/internal/probe"
 	"hdbench/internal/transport"
@@ -37,7 +38,8 @@ type agent struct {
 	mu       sync.Mutex
 	next     int                   // guarded by mu
 	relays   map[string]*liveRelay // guarded by mu
-	loads    map[string]*child     // guarded by mu
+	loads    map[string]*child     // guarded by mu; nil for one cancelled before it was there
+	line     *line.Server          // guarded by mu; nil but during a line check
 	closed   bool                  // guarded by mu
 	lastBeat time.Time             // guarded by mu
 
@@ -132,7 +134,12 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbRelayVersion:  answer(a.relayVersion),
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
+		verbLoadDrain:     answer(a.drainLoad),
+		verbLoadSettle:    answer(a.settleLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
+		verbLineListen:    answer(a.listenLine),
+		verbLineRun:       answer(a.runLine),
+		verbLineClose:     answer(a.closeLine),
 	} {
 		// Each request has a goroutine of its own: some take as long as a trial.
 		err := svc.AddEndpoint(verb, micro.HandlerFunc(func(r micro.Request) {
@@ -199,7 +206,8 @@ func (a *agent) host(context.Context, struct{}) (hostReply, error) {
 	if err := transport.Check(transport.KTLS); err != nil {
 		h.NoKTLS = err.Error()
 	}
-	return hostReply{h, a.cfg.Version}, nil
+	p, err := thisPlace(a.clock)
+	return hostReply{h, a.cfg.Version, p}, err
 }
 
 func (a *agent) readClock(context.Context, struct{}) (clockReply, error) {
@@ -221,8 +229,11 @@ func (a *agent) endAll() {
 	relays, loads := a.relays, a.loads
 	a.relays, a.loads = nil, nil
 	a.mu.Unlock()
+	a.keepLine(nil)
 	for _, c := range loads {
-		c.stop(0)
+		if c != nil {
+			c.stop(0)
+		}
 	}
 	for _, r := range relays {
 		r.child.stop(0)

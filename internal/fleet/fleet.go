@@ -124,6 +124,7 @@ type Host struct {
 	member Member
 	info   measure.Host
 	build  string          // the agent's hdbench version
+	place  place           // what it shares with other hosts
 	gone   <-chan struct{} // closed when the agent's process has ended
 	end    func()          // ends it
 

@@ -48,7 +48,7 @@ func (h *Host) greet(ctx context.Context) error {
 		var r hostReply
 		err := h.call(ctx, verbHost, struct{}{}, &r)
 		if err == nil {
-			h.info, h.build = r.Host, r.Version
+			h.info, h.build, h.place = r.Host, r.Version, r.Place
 			if _, err = h.SyncClock(ctx); err == nil {
 				return nil
 			}

@@ -27,18 +27,17 @@ type ClientHost struct {
 	// in the line check; 0 if there was none.
 	LineToRelayBps   float64 `json:"line_to_relay_bps,omitempty"`
 	LineFromRelayBps float64 `json:"line_from_relay_bps,omitempty"`
-
-	Clock ClockCheck `json:"clock"`
 }
 
 // ClockCheck is a host's clock against the controller's, before a trial and after
 // it. Every offset is wrong by its bound at most.
 type ClockCheck struct {
-	AheadNS    int64 `json:"ahead_ns"` // of the controller's CLOCK_MONOTONIC
-	BoundNS    int64 `json:"bound_ns"`
-	DriftNS    int64 `json:"drift_ns"`     // how much further it was ahead after the trial
-	EndBoundNS int64 `json:"end_bound_ns"` // of the offset after the trial
-	ElapsedNS  int64 `json:"elapsed_ns"`   // between the two
+	Agent      string `json:"agent"`
+	AheadNS    int64  `json:"ahead_ns"` // of the controller's CLOCK_MONOTONIC
+	BoundNS    int64  `json:"bound_ns"`
+	DriftNS    int64  `json:"drift_ns"`     // how much further it was ahead after the trial
+	EndBoundNS int64  `json:"end_bound_ns"` // of the offset after the trial
+	ElapsedNS  int64  `json:"elapsed_ns"`   // between the two
 }
 
 // MaxClockDrift is how fast two clocks may move apart: each is a crystal's, which
