@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -134,16 +135,26 @@ func (s *sweep) why(c results.Config) string {
 	if why := s.relayHost.Info().NoKTLS; c.Transport == ktls && why != "" {
 		return why
 	}
-	if why := s.clientHost.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
-		return "client: " + why
+	for _, h := range s.clientHosts {
+		if why := h.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
+			return h.Member().Agent + ": " + why
+		}
 	}
 	return ""
 }
 
-func parseAvailable(list string) (cpu.Set, error) {
-	set, err := cpu.Parse(list)
-	if err != nil {
-		return set, fmt.Errorf("CPUs the relay's host reports: %w", err)
+// parseCores reads what the relay's host says of its cores.
+func parseCores(lists []string) ([]cpu.Set, error) {
+	var cores []cpu.Set
+	for _, list := range lists {
+		set, err := cpu.Parse(list)
+		if err != nil {
+			return nil, fmt.Errorf("CPUs the relay's host reports: %w", err)
+		}
+		cores = append(cores, set)
 	}
-	return set, nil
+	if len(cores) == 0 {
+		return nil, errors.New("the relay's host reports no CPUs")
+	}
+	return cores, nil
 }

@@ -48,7 +48,7 @@ const loopback = "127.0.0.1"
 // the link that is to be measured, and nobody would see it in the numbers.
 func dataAddress(relay *fleet.Host, clients []*fleet.Host) (string, error) {
 	given := relay.Member().Data
-	elsewhere := slices.ContainsFunc(clients, func(c *fleet.Host) bool { return c.Member().SSH != relay.Member().SSH })
+	elsewhere := slices.ContainsFunc(clients, func(c *fleet.Host) bool { return !c.SameNetwork(relay) })
 	if given == "" {
 		if !elsewhere {
 			return loopback, nil

@@ -234,7 +234,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = search.Max
 		}
 		if c.SearchMax == 0 {
-			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)])
+			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)].all)
 		}
 		switch {
 		case c.SearchMax > search.Min:
@@ -242,7 +242,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = 2 * search.Min
 		default:
 			return badInput(fmt.Errorf("load.search: min is %v, and the client alone reaches %.0f Mbps (%v); give a lower min, or a max",
-				search.Min, s.limits[clientOf(c.Config)]/1e6, c.Load))
+				search.Min, s.limits[clientOf(c.Config)].all/1e6, c.Load))
 		}
 	}
 	return nil

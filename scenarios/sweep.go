@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"hdbench/internal/fleet"
-	"hdbench/internal/probe"
+	"hdbench/internal/measure"
 	"hdbench/results"
 )
 
@@ -72,8 +72,8 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
-	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	if s.dataAddr, err = dataAddress(s.relayHost, f.Hosts(fleet.RoleClient)); err != nil {
+	s.fleet, s.relayHost, s.clientHosts = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)
+	if s.dataAddr, err = dataAddress(s.relayHost, s.clientHosts); err != nil {
 		return s.dir, badInput(err)
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -107,14 +107,15 @@ type sweep struct {
 	was   results.Environment       // of the folder that is continued
 	base  *baseSide                 // nil unless the sweep is interleaved; the rest is then of the new build
 
-	fleet      *fleet.Fleet
-	relayHost  *fleet.Host
-	clientHost *fleet.Host
-	dataAddr   string // where the relay listens for traffic
-	split      Split
-	seed       uint64
-	versions   map[relayVersion]availability
-	limits     map[results.Config]float64 // the client's own, bits per second, by clientOf
+	fleet       *fleet.Fleet
+	relayHost   *fleet.Host
+	clientHosts []*fleet.Host
+	dataAddr    string // where the relay listens for traffic
+	split       Split
+	line        *measure.Line // what the network between relay and clients carries
+	seed        uint64
+	versions    map[relayVersion]availability
+	limits      map[results.Config]clientLimit // the clients' own, by clientOf
 }
 
 // open reads what there is before anything is started.
@@ -189,17 +190,18 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if s.sc.Resolved != nil {
 		want = s.sc.Resolved.CPUs
 	}
-	avail, err := parseAvailable(s.relayHost.Info().CPUs)
+	cores, err := parseCores(s.relayHost.Cores())
 	if err != nil {
 		return err
 	}
-	if s.split, err = fitCPUs(want, probe.Siblings(avail)); err != nil {
+	if s.split, err = s.fitHosts(want, cores); err != nil {
 		return badInput(err)
 	}
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}
 	if s.Resume != "" {
+		s.line = s.was.Line // of the same hosts
 		if err := s.sameHosts(); err != nil {
 			return badInput(err)
 		}
@@ -222,6 +224,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 		rand.Read(b[:]) // crypto/rand does not fail
 		s.seed = binary.LittleEndian.Uint64(b[:])>>16 | 1
 	}
+	if s.line, err = s.checkLine(ctx); err != nil {
+		return err
+	}
 	text, err := s.sc.Marshal()
 	if err != nil {
 		return err
@@ -240,8 +245,11 @@ func (s *sweep) prepare(ctx context.Context) error {
 // those that are there.
 func (s *sweep) sameHosts() error {
 	now := s.environment().Hosts
+	if len(now) != len(s.was.Hosts) {
+		return fmt.Errorf("%s: the sweep was begun with %d hosts, not with %d; continue it with the same, or start a new one", s.dir, len(s.was.Hosts), len(now))
+	}
 	for i, was := range s.was.Hosts {
-		if i >= len(now) || was.Host != now[i].Host || was.CPUs != now[i].CPUs {
+		if was.Host != now[i].Host || was.CPUs != now[i].CPUs {
 			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
 				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
 		}
@@ -251,11 +259,15 @@ func (s *sweep) sameHosts() error {
 
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
-		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
+		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed, Line: s.line,
 		Hosts: []results.HostEntry{
 			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-			{Agent: s.clientHost.Member().Agent, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
 		},
+	}
+	for _, h := range s.clientHosts {
+		env.Hosts = append(env.Hosts, results.HostEntry{
+			Agent: h.Member().Agent, Roles: []string{"client"}, CPUs: s.clientCPUs(h), Data: h.Member().Data, Host: h.Info(),
+		})
 	}
 	if s.base != nil {
 		env.Interleaved = &s.base.newMark

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"hdbench/internal/line"
 	"hdbench/internal/mono"
 )
 
@@ -49,7 +50,8 @@ type agent struct {
 	mu     sync.Mutex
 	next   int                   // guarded by mu
 	relays map[string]*liveRelay // guarded by mu
-	loads  map[string]*child     // guarded by mu
+	loads  map[string]*child     // guarded by mu; nil for one cancelled before it was there
+	line   *line.Server          // guarded by mu; nil but during a line check
 	closed bool                  // guarded by mu
 	holder holder                // guarded by mu
 
@@ -165,7 +167,12 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbRelayVersion:  answer(a.relayVersion),
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
+		verbLoadDrain:     answer(a.drainLoad),
+		verbLoadSettle:    answer(a.settleLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
+		verbLineListen:    answer(a.listenLine),
+		verbLineRun:       answer(a.runLine),
+		verbLineClose:     answer(a.closeLine),
 	} {
 		if err := add(verb, a.held(h)); err != nil {
 			return err
@@ -277,8 +284,11 @@ func (a *agent) endChildren() {
 	relays, loads := a.relays, a.loads
 	a.relays, a.loads = map[string]*liveRelay{}, map[string]*child{}
 	a.mu.Unlock()
+	a.keepLine(nil)
 	for _, c := range loads {
-		c.stop(0)
+		if c != nil {
+			c.stop(0)
+		}
 	}
 	for _, r := range relays {
 		r.child.stop(0)

@@ -20,6 +20,9 @@ func (a *agent) host(context.Context, struct{}) (hostReply, error) {
 	if err := transport.Check(transport.KTLS); err != nil {
 		r.Host.NoKTLS = err.Error()
 	}
+	if r.Place, err = thisPlace(a.clock); err != nil {
+		return r, err
+	}
 	avail, err := cpu.Available()
 	if err != nil {
 		return r, err

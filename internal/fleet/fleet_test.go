@@ -119,7 +119,7 @@ func TestAgentRefusesNonsense(t *testing.T) {
 		},
 		"no such relay":  func() error { return (&Relay{host: h, Info: RelayInfo{ID: "relay-9"}}).Stop(ctx) },
 		"no such window": func() error { _, err := (&Relay{host: h}).Window(ctx, 0, 0); return err },
-		"no such load":   func() error { _, err := (&Load{h, "load-9"}).Run(ctx, 0); return err },
+		"no such load":   func() error { _, err := (&Load{id: "load-9", clients: []Client{{Host: h}}}).Run(ctx, 0); return err },
 		"no derper":      func() error { _, err := h.RelayVersion(ctx, KindDerper, Binary{}); return err },
 		"a version of what": func() error {
 			_, err := h.RelayVersion(ctx, KindExternal, Binary{})

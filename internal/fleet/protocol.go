@@ -30,7 +30,12 @@ const (
 	verbRelayVersion  = "relay-version"
 	verbLoadPrepare   = "load-prepare"
 	verbLoadRun       = "load-run"
+	verbLoadDrain     = "load-drain"
+	verbLoadSettle    = "load-settle"
 	verbLoadCancel    = "load-cancel"
+	verbLineListen    = "line-listen"
+	verbLineRun       = "line-run"
+	verbLineClose     = "line-close"
 )
 
 func subject(agent, verb string) string { return "hdbench.agent." + agent + "." + verb }
@@ -69,6 +74,7 @@ type hostReply struct {
 	Cores      []string     `json:"cores"`            // CPU list of each physical core
 	Interfaces []Interface  `json:"interfaces"`
 	Binaries   []Binary     `json:"binaries,omitempty"` // relays the agent itself offers
+	Place      place        `json:"place"`
 }
 
 // Interface is a network interface of a host.
@@ -182,6 +188,11 @@ type LoadSpec struct {
 	Seed       uint64        `json:"seed"`
 
 	FramesPerRecord int `json:"frames_per_record,omitempty"` // 0: the default
+
+	ID       string `json:"id"`             // names the load, so that it can be cancelled while it is prepared
+	Part     string `json:"part,omitempty"` // such as 2/3; empty: the load is whole
+	Run      uint64 `json:"run,omitempty"`  // marks the run's packets, the same in all parts
+	OneClock bool   `json:"one_clock,omitempty"`
 }
 
 type loadRef struct {
@@ -191,4 +202,34 @@ type loadRef struct {
 type loadRunRequest struct {
 	ID      string `json:"id"`
 	StartNS int64  `json:"start_mono_ns"` // of the agent's clock
+}
+
+// LoadWindows is what parts of a load tell each other: which packets their flows
+// sent inside the window.
+type LoadWindows struct {
+	Windows []measure.FlowWindow `json:"windows"`
+}
+
+type loadSettleRequest struct {
+	ID string `json:"id"`
+	LoadWindows
+}
+
+type lineListenRequest struct {
+	Host string `json:"host"` // address to listen on, without port
+}
+
+type lineListenReply struct {
+	Addr  string `json:"addr"`
+	Token string `json:"token"`
+}
+
+// lineRunRequest asks a client for one look at its line to the relay.
+type lineRunRequest struct {
+	Addr     string        `json:"addr"`
+	Token    string        `json:"token"`
+	ToRelay  bool          `json:"to_relay"`
+	Streams  int           `json:"streams"`
+	Duration time.Duration `json:"duration_ns"`
+	StartNS  int64         `json:"start_mono_ns,omitempty"` // of the agent's clock; 0: at once
 }
