@@ -16,6 +16,7 @@ type Environment struct {
 	Seed     uint64         `json:"seed"`
 	Hosts    []HostEntry    `json:"hosts"`
 	Relays   []RelayVersion `json:"relays"`
+	Line     *measure.Line  `json:"line,omitempty"` // of the network between the hosts; nil if it was not looked at
 	// Interleaved says that this folder is one of two that were measured in turn,
 	// trial by trial.
 	Interleaved *Interleaved `json:"interleaved,omitempty"`

@@ -51,6 +51,13 @@ type Trial struct {
 	ClientLimitBps float64 `json:"client_limit_bps,omitempty"` // from calibration; 0 if there was none
 	ClockBoundNS   int64   `json:"clock_bound_ns"`             // how far the hosts' clocks may be apart, as the windows were aligned
 
+	// Clocks are the hosts' clocks before and after; empty if all hosts have one.
+	Clocks []measure.ClockCheck `json:"clocks,omitempty"`
+	// What all clients' links carry together, to the relay and from it, TCP payload
+	// bits per second in the line check; 0 if there was none.
+	LineToRelayBps   float64 `json:"line_to_relay_bps,omitempty"`
+	LineFromRelayBps float64 `json:"line_from_relay_bps,omitempty"`
+
 	Validity []Finding `json:"validity,omitempty"` // why the numbers cannot be trusted; empty if they can
 
 	// Extra holds fields this version does not know; they are written back.
@@ -77,7 +84,7 @@ func (t *Trial) Valid() bool { return t.OK() && len(t.Validity) == 0 }
 // delivered Gbit; NaN where it was not measured.
 func (t *Trial) relayCost() (cpus, perGbit float64) {
 	r := t.Relay
-	if r == nil || !(r.WindowSeconds > 0) {
+	if r == nil || r.CPUNA != "" || !(r.WindowSeconds > 0) {
 		return math.NaN(), math.NaN()
 	}
 	cpus, perGbit = r.CPUSeconds/r.WindowSeconds, math.NaN()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hdbench/internal/fleet"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -51,8 +52,8 @@ func (s *sweep) searchAll(ctx context.Context) error {
 // searchBuild is whose search it is, and where its records go: of two builds in
 // one sweep hd has a search each; any other relay has one, recorded for both.
 type searchBuild struct {
-	name  string // before the configuration's
-	hd    string // binary of hd; empty: this one
+	name  string       // before the configuration's
+	hd    fleet.Binary // another build of hd; none: this one
 	sides []searchSide
 }
 
@@ -72,8 +73,8 @@ func (s *sweep) searchBuilds(c results.Config) []searchBuild {
 		return []searchBuild{{sides: []searchSide{base, of}}}
 	}
 	return []searchBuild{
-		{results.BuildBase + " ", s.base.binary, []searchSide{base}},
-		{results.BuildNew + " ", "", []searchSide{of}},
+		{results.BuildBase + " ", s.base.there, []searchSide{base}},
+		{results.BuildNew + " ", fleet.Binary{}, []searchSide{of}},
 	}
 }
 
@@ -233,7 +234,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = search.Max
 		}
 		if c.SearchMax == 0 {
-			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)])
+			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)].all)
 		}
 		switch {
 		case c.SearchMax > search.Min:
@@ -241,7 +242,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = 2 * search.Min
 		default:
 			return badInput(fmt.Errorf("load.search: min is %v, and the client alone reaches %.0f Mbps (%v); give a lower min, or a max",
-				search.Min, s.limits[clientOf(c.Config)]/1e6, c.Load))
+				search.Min, s.limits[clientOf(c.Config)].all/1e6, c.Load))
 		}
 	}
 	return nil

@@ -46,12 +46,16 @@ type Load struct {
 	IntervalSentBps      []float64 `json:"interval_sent_bps"`
 	IntervalDeliveredBps []float64 `json:"interval_delivered_bps"`
 
-	Latency  Histogram `json:"latency"`  // intended time to arrival
+	Latency  Histogram `json:"latency"`  // intended time to arrival; empty with NoLatency
 	RTT      Histogram `json:"rtt"`      // intended time to return; empty unless asked for
 	Lateness Histogram `json:"lateness"` // intended time to write: what back-pressure and pacing cost
 	Pacing   Histogram `json:"pacing"`   // tick to its handling: the client's own lateness
 
+	NoLatency string `json:"no_latency,omitempty"` // why one-way latency was not measured; empty if it was
+
 	Threads []Thread `json:"threads"`
+
+	Hosts []ClientHost `json:"hosts,omitempty"` // of a load that several hosts sent; nil with one
 
 	TLS *TLS `json:"tls,omitempty"` // nil without TLS
 }
@@ -71,6 +75,7 @@ type TLS struct {
 
 // Thread is one thread of the load generator.
 type Thread struct {
+	Host string  `json:"host,omitempty"` // its agent, where several hosts sent the load
 	CPU  string  `json:"cpu"`
 	Role string  `json:"role"` // send, receive, both, idle
 	Busy float64 `json:"busy"` // share of the window it was on a CPU
@@ -92,6 +97,20 @@ func (l *Load) Shortfall() (shortfall float64, ok bool) {
 		return 0, false
 	}
 	return max(0, 1-l.SentBps/float64(l.Offered)), true
+}
+
+// CountUnsent works out what was due inside the window and not sent in it. The
+// flows of l are so many of those that share the offered rate.
+func (l *Load) CountUnsent(of int) {
+	l.UnsentPackets = 0
+	if l.Offered.IsMax() || of == 0 {
+		return
+	}
+	seconds := float64(l.WindowEndMonoNS-l.WindowBeginMonoNS) / 1e9
+	due := float64(l.Offered) / 8 / float64(l.PayloadBytes) * seconds * float64(l.Flows) / float64(of)
+	if due := uint64(due); due > l.SentPackets {
+		l.UnsentPackets = due - l.SentPackets
+	}
 }
 
 // Busiest is the largest share of the window that a thread was on a CPU.
