@@ -9,6 +9,8 @@ type ClientHost struct {
 	SendFlows    int `json:"send_flows"`    // that have their sender here
 	ReceiveFlows int `json:"receive_flows"` // that have their receiver here
 
+	WindowBeginMonoNS int64 `json:"window_begin_mono_ns"` // of this host's clock
+
 	// Of the flows that are sent and that arrive here, which are not the same.
 	SentBps          float64 `json:"sent_bps"`
 	DeliveredBps     float64 `json:"delivered_bps"`

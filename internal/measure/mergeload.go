@@ -48,6 +48,7 @@ func MergeLoads(parts []LoadPart) (*Load, error) {
 		}
 		h := parts[i].Host
 		h.SentBps, h.DeliveredBps, h.SentPackets, h.DeliveredPackets = l.SentBps, l.DeliveredBps, l.SentPackets, l.DeliveredPackets
+		h.WindowBeginMonoNS = l.WindowBeginMonoNS
 		h.Busiest, h.Pacing, h.Lateness = l.Busiest(), l.Pacing, l.Lateness
 		sum.Hosts = append(sum.Hosts, h)
 	}
