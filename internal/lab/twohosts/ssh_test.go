@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hdbench/internal/lab/hosts"
 	"hdbench/results"
@@ -109,16 +110,24 @@ func states(t *testing.T, l *hosts.Lab) map[string]hosts.State {
 func nothingLeft(t *testing.T, l *hosts.Lab, before map[string]hosts.State) {
 	t.Helper()
 	for _, h := range l.Hosts() {
-		now, err := h.Look()
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := now.Since(before[h.Name])
-		left.Files = slices.DeleteFunc(left.Files, func(f string) bool {
-			return strings.HasPrefix(f, "/tmp/out") || strings.HasPrefix(f, "/tmp/again") || strings.HasSuffix(f, "/.cache") || strings.Contains(f, "/.cache/hdbench")
-		})
-		if !left.Empty() {
-			t.Errorf("left on %s:\n%s", h.Name, left)
+		var left hosts.State
+		// sshd takes a moment to see that a connection is over.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			now, err := h.Look()
+			if err != nil {
+				t.Fatal(err)
+			}
+			left = now.Since(before[h.Name])
+			left.Files = slices.DeleteFunc(left.Files, func(f string) bool {
+				return strings.HasPrefix(f, "/tmp/out") || strings.HasPrefix(f, "/tmp/again") || strings.HasSuffix(f, "/.cache") || strings.Contains(f, "/.cache/hdbench")
+			})
+			if left.Empty() {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("left on %s:\n%s", h.Name, left)
+				break
+			}
 		}
 		for _, home := range []string{"/root", "/home/bench"} {
 			cached, err := filepath.Glob(h.Path(home) + "/.cache/hdbench/bin/*/*")
