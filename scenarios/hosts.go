@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hdbench/internal/fleet"
+	"hdbench/results"
 )
 
 // start boots the fleet, or finds it.
@@ -96,4 +97,18 @@ func addresses(h *fleet.Host) string {
 		return "none that others could reach"
 	}
 	return strings.Join(texts, ", ")
+}
+
+// hostEntry is a host as the record has it. Who the user is there is nobody's
+// business.
+func (s *sweep) hostEntry(h *fleet.Host, cpus, data string) results.HostEntry {
+	m := h.Member()
+	e := results.HostEntry{Agent: m.Agent, Roles: []string{string(m.Role)}, CPUs: cpus, Data: data, Host: h.Info(), Limits: h.Limits()}
+	switch {
+	case s.NATS.Set():
+		e.NATS = s.NATS.URL
+	case m.Remote():
+		e.SSH = fleet.ShownDestination(m.SSH)
+	}
+	return e
 }

@@ -263,14 +263,10 @@ func (s *sweep) sameHosts() error {
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
 		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed, Line: s.line,
-		Hosts: []results.HostEntry{
-			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-		},
+		Hosts: []results.HostEntry{s.hostEntry(s.relayHost, s.split.Relay.String(), s.dataAddr)},
 	}
 	for _, h := range s.clientHosts {
-		env.Hosts = append(env.Hosts, results.HostEntry{
-			Agent: h.Member().Agent, Roles: []string{"client"}, CPUs: s.clientCPUs(h), Data: h.Member().Data, Host: h.Info(),
-		})
+		env.Hosts = append(env.Hosts, s.hostEntry(h, s.clientCPUs(h), h.Member().Data))
 	}
 	if s.base != nil {
 		env.Interleaved = &s.base.newMark
