@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 			}
 			c.Close()
 		}
+	case "holder": // of a host's lock
+		if _, err := lockHost(os.Getenv("FLEET_TEST_LOCK"), lockQuestion{Sweep: "one", Agent: "relay"}, nil); err != nil {
+			os.Exit(1)
+		}
+		io.WriteString(os.Stdout, "x")
+		time.Sleep(10 * time.Minute)
 	case "parent": // starts a child that sleeps, says its pid, and is killed
 		s := newSpawner()
 		c, err := startChild(s, cpu.Of(), unix.SIGKILL, nil, "sleep", "600")
