@@ -104,6 +104,12 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 	if err := a.serve(ctx, svc); err != nil {
 		return err
 	}
+	if err := a.nc.Flush(); err != nil {
+		return fmt.Errorf("tell the nats-server what the agent does: %w", err)
+	}
+	if cfg.NATS != nil {
+		cfg.Log(fmt.Sprintf("is ready: %s at %s", cfg.Meta.Role, a.nc.ConnectedUrlRedacted()))
+	}
 	go a.watchLease(ctx, cancel)
 	<-ctx.Done()
 	if cause := context.Cause(ctx); errors.Is(cause, errLeaseOver) || errors.Is(cause, errRefused) {

@@ -233,11 +233,18 @@ func (l *link) run(ctx context.Context, spawn *spawner, doing string, s script, 
 		}
 		c.stdin.Close()
 	}()
-	said := make(chan map[string]string, 1)
-	go func() { said <- readMarked(c) }()
+	words, other := map[string]string{}, &tail{max: 1 << 10}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		readMarked(c, words, other)
+	}()
 	err = c.wait(ctx)
-	words := <-said
+	<-read
 	if err != nil {
+		if text := other.String(); text != "" { // of the login shell: why it ran nothing
+			err = fmt.Errorf("%w; it said: %s", err, text)
+		}
 		return nil, l.fail(doing, err)
 	}
 	return words, nil
@@ -260,21 +267,21 @@ func (c *child) wait(ctx context.Context) error {
 // mark begins each line that a script of ours says.
 const mark = "hdbench-says "
 
-// readMarked reads all that a child says and keeps the marked lines.
-func readMarked(c *child) map[string]string {
-	words := map[string]string{}
+// readMarked reads all that a child says, the marked lines into words.
+func readMarked(c *child, words map[string]string, other io.Writer) {
 	for range maxPreamble {
 		line, err := c.line()
 		if err != nil {
-			return words
+			return
 		}
 		if text, ok := strings.CutPrefix(string(line), mark); ok {
 			key, value, _ := strings.Cut(text, " ")
 			words[key] = value
+		} else {
+			fmt.Fprintf(other, "%s\n", line)
 		}
 	}
 	_, _ = io.Copy(io.Discard, c.stdout)
-	return words
 }
 
 // SSHError is what ssh could not do.
