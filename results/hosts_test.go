@@ -137,6 +137,13 @@ func TestEachHostIsJudged(t *testing.T) {
 		"one host is busy": {func(t *Trial) { t.Load.Hosts[1].Busiest = 0.95 }, ClientLimited, "a thread of c2 was 95 % busy (bound 90 %)"},
 		"one host's limit": {func(t *Trial) { t.Load.Hosts[2].LimitBps = 4e9 }, ClientLimited, "5Gbps offered, c3 alone reaches 4000 Mbps"},
 		// One host of three is a third of the ticks: not to be hidden by the others.
+		"one CPU is full": {func(t *Trial) {
+			for i, agent := range []string{"c1", "c2", "c3"} {
+				t.Load.Hosts[i].Machine = "m" + agent[1:2]
+				t.Load.Threads = append(t.Load.Threads, measure.Thread{Host: agent, CPU: "1", Busy: 0.5})
+			}
+			t.Load.Hosts[1].Machine = "m1"
+		}, ClientLimited, "CPU 1 of c1 was 100 % busy with threads of c1, c2 (bound 90 %)"},
 		"one host is late":      {func(t *Trial) { t.Load.Hosts[0].Pacing.P99NS = 3e6 }, PacingLate, "99th percentile of the ticks' lateness on c1 3ms (bound 1ms)"},
 		"a clock stepped":       {func(t *Trial) { t.Clocks[3].DriftNS = -3e9 }, ClockSkew, "the clock of c3 moved by -3s in 2s"},
 		"all lines are full":    {func(t *Trial) { t.LineToRelayBps = 5.4e9 }, NicLimited, "the clients sent 95 % of what the line to the relay carries"},

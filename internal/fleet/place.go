@@ -39,3 +39,6 @@ func (h *Host) SameNetwork(o *Host) bool { return h.place.Network == o.place.Net
 
 // SameClock reports whether two agents read one and the same CLOCK_MONOTONIC.
 func (h *Host) SameClock(o *Host) bool { return h.place.Clock == o.place.Clock }
+
+// machine is the machine's name in records: enough to tell it from others.
+func (h *Host) machine() string { return h.place.Machine[:min(8, len(h.place.Machine))] }
