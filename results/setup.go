@@ -27,6 +27,7 @@ func setup(env *Environment) []string {
 		}
 		last = h
 		lines = append(lines, role+" of "+describeHost(h.Host)+".")
+		lines = append(lines, reached(h)...)
 		if h.Host.Lab != "" {
 			lines = append(lines, "Measured in the lab: "+h.Host.Lab+".")
 		}
@@ -40,6 +41,28 @@ func setup(env *Environment) []string {
 			text = "n/a: " + v.NA
 		}
 		lines = append(lines, fmt.Sprintf("Relay %s: %s.", v.Name, text))
+	}
+	return lines
+}
+
+// reached is how a host's agent was reached, and what it could not do.
+func reached(h *HostEntry) []string {
+	var lines []string
+	how := ""
+	switch {
+	case h.SSH != "":
+		how = "orders over ssh to " + h.SSH
+	case h.NATS != "":
+		how = fmt.Sprintf("orders to agent %s at %s", h.Agent, h.NATS)
+	}
+	if how != "" && h.Data != "" {
+		how += ", traffic at " + h.Data
+	}
+	if how != "" {
+		lines = append(lines, h.Host.Name+": "+how+".")
+	}
+	if h.Limits != "" {
+		lines = append(lines, h.Host.Name+": its agent was "+h.Limits+".")
 	}
 	return lines
 }

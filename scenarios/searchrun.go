@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hdbench/internal/fleet"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -51,8 +52,8 @@ func (s *sweep) searchAll(ctx context.Context) error {
 // searchBuild is whose search it is, and where its records go: of two builds in
 // one sweep hd has a search each; any other relay has one, recorded for both.
 type searchBuild struct {
-	name  string // before the configuration's
-	hd    string // binary of hd; empty: this one
+	name  string       // before the configuration's
+	hd    fleet.Binary // another build of hd; none: this one
 	sides []searchSide
 }
 
@@ -72,8 +73,8 @@ func (s *sweep) searchBuilds(c results.Config) []searchBuild {
 		return []searchBuild{{sides: []searchSide{base, of}}}
 	}
 	return []searchBuild{
-		{results.BuildBase + " ", s.base.binary, []searchSide{base}},
-		{results.BuildNew + " ", "", []searchSide{of}},
+		{results.BuildBase + " ", s.base.there, []searchSide{base}},
+		{results.BuildNew + " ", fleet.Binary{}, []searchSide{of}},
 	}
 }
 

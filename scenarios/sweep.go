@@ -15,7 +15,6 @@ import (
 
 	"hdbench/internal/fleet"
 	"hdbench/internal/measure"
-	"hdbench/internal/probe"
 	"hdbench/results"
 )
 
@@ -28,9 +27,15 @@ type Sweep struct {
 	// Interleave is another hdbench, the base build: every trial of hd is made
 	// with both, in turn, into two folders, base and new.
 	Interleave string
+
 	// Members are the hosts: one relay, and as many clients as there are. Empty:
-	// both on this one.
+	// both on this one, or what is found at NATS.
 	Members []fleet.Member
+	SSH     fleet.SSH
+	NATS    fleet.External // of the user's own, where agents are found; not set: none is
+	Wanted  fleet.Wanted   // among those
+	Data    string         // address the relay listens on; empty: its member's
+	Log     func(string)   // gets what the user should know of the hosts; nil: nobody
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -62,16 +67,15 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 			dir = filepath.Dir(s.dir)
 		}
 	}()
-	if len(o.Members) == 0 {
-		o.Members = hereOnly()
-	}
-	f, err := fleet.Start(ctx, fleet.Options{Members: o.Members, Binary: o.Binary})
+	f, err := o.start(ctx)
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
 	s.fleet, s.relayHost, s.clientHosts = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)
-	s.dataAddr = cmp.Or(s.relayHost.Member().Data, "127.0.0.1")
+	if s.dataAddr, err = dataAddress(s.relayHost, s.clientHosts); err != nil {
+		return s.dir, badInput(err)
+	}
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
@@ -186,11 +190,11 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if s.sc.Resolved != nil {
 		want = s.sc.Resolved.CPUs
 	}
-	avail, err := parseAvailable(s.relayHost.Info().CPUs)
+	cores, err := parseCores(s.relayHost.Cores())
 	if err != nil {
 		return err
 	}
-	if s.split, err = s.fitHosts(want, probe.Siblings(avail)); err != nil {
+	if s.split, err = s.fitHosts(want, cores); err != nil {
 		return badInput(err)
 	}
 	if err := s.findRelays(ctx); err != nil {
@@ -256,14 +260,10 @@ func (s *sweep) sameHosts() error {
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
 		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed, Line: s.line,
-		Hosts: []results.HostEntry{
-			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-		},
+		Hosts: []results.HostEntry{s.hostEntry(s.relayHost, s.split.Relay.String(), s.dataAddr)},
 	}
 	for _, h := range s.clientHosts {
-		env.Hosts = append(env.Hosts, results.HostEntry{
-			Agent: h.Member().Agent, Roles: []string{"client"}, CPUs: s.clientCPUs(h), Data: h.Member().Data, Host: h.Info(),
-		})
+		env.Hosts = append(env.Hosts, s.hostEntry(h, s.clientCPUs(h), h.Member().Data))
 	}
 	if s.base != nil {
 		env.Interleaved = &s.base.newMark

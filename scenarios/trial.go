@@ -27,11 +27,11 @@ const (
 
 // trial measures one planned point. It always returns a record.
 func (s *sweep) trial(ctx context.Context, p Planned) *results.Trial {
-	return s.trialWith(ctx, p, "")
+	return s.trialWith(ctx, p, fleet.Binary{})
 }
 
-// trialWith is trial with another build of hd; an empty path is this one.
-func (s *sweep) trialWith(ctx context.Context, p Planned, hd string) *results.Trial {
+// trialWith is trial with another build of hd; none is this one.
+func (s *sweep) trialWith(ctx context.Context, p Planned, hd fleet.Binary) *results.Trial {
 	t := s.newTrial(results.KindTrial, p.Point)
 	t.ID, t.Run, t.Order = p.ID, p.Run, p.Order
 	if t.NA = s.why(p.Point.Config); t.NA != "" {
@@ -78,11 +78,11 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 }
 
 func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay, error) {
-	return s.startBuild(ctx, c, "")
+	return s.startBuild(ctx, c, fleet.Binary{})
 }
 
-// startBuild starts a relay, hd from the binary at a path if one is given.
-func (s *sweep) startBuild(ctx context.Context, c results.Config, hd string) (*fleet.Relay, error) {
+// startBuild starts a relay, hd from another binary if one is given.
+func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binary) (*fleet.Relay, error) {
 	spec := fleet.RelaySpec{
 		Kind: fleet.KindExternal, Transport: c.Transport, Workers: c.Workers,
 		CPUs: s.split.Relay.String(), Host: s.dataAddr,
@@ -92,10 +92,11 @@ func (s *sweep) startBuild(ctx context.Context, c results.Config, hd string) (*f
 	}
 	switch c.Relay {
 	case results.RelayHD:
-		spec.Kind, spec.Path = fleet.KindHD, hd
+		spec.Kind, spec.Path, spec.SHA256 = fleet.KindHD, hd.Path, hd.SHA256
 	case results.RelayDerper:
 		spec.Kind = fleet.KindDerper
-		spec.Path = s.versions[relayVersion{c.Relay, c.Version}].path
+		b := s.versions[relayVersion{c.Relay, c.Version}].binary
+		spec.Path, spec.SHA256 = b.Path, b.SHA256
 	}
 	return s.relayHost.StartRelay(ctx, spec)
 }

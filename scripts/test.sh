@@ -24,6 +24,7 @@ step "benchmarks, once" go test -run '^$' -bench . -benchtime 1x ./...
 step fuzz scripts/fuzz.sh "${FUZZTIME:-20000x}"
 step "derper 1.96.4" make --no-print-directory baseline DERPER=1.96.4
 step interop make --no-print-directory interop
+step "hosts of the lab" make --no-print-directory hosts
 step lab make --no-print-directory lab
 step "report in a browser" make --no-print-directory browser
 step "smoke sweep" make --no-print-directory smoke

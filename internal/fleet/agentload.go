@@ -47,7 +47,7 @@ func (s LoadSpec) args() []string {
 // maxLoadID bounds the name a controller gives a load.
 const maxLoadID = 64
 
-func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
+func (a *agent) prepareLoad(ctx context.Context, s LoadSpec) (loadRef, error) {
 	set, err := cpu.ParseList(s.CPUs)
 	if err != nil {
 		return loadRef{}, fmt.Errorf("%w: %v", errBadRequest, err)
@@ -59,7 +59,7 @@ func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
 	if err != nil {
 		return loadRef{}, err
 	}
-	if err := a.keepLoad(s.ID, c); err != nil {
+	if err := a.keepLoad(ctx, s.ID, c); err != nil {
 		go c.stop(0)
 		return loadRef{}, err
 	}
@@ -71,7 +71,7 @@ func (a *agent) prepareLoad(_ context.Context, s LoadSpec) (loadRef, error) {
 	return loadRef{s.ID}, nil
 }
 
-var errClosing = errors.New("the agent is ending")
+var errClosing = errors.New("the agent is ending, or its lease is, or it has too much to do")
 
 // runLoad runs a whole load to its end.
 func (a *agent) runLoad(_ context.Context, r loadRunRequest) (*measure.Load, error) {
@@ -139,12 +139,12 @@ func (a *agent) cancelLoad(_ context.Context, r loadRef) (struct{}, error) {
 // errCancelled means that a load was cancelled before it was there.
 var errCancelled = errors.New("the load was cancelled")
 
-func (a *agent) keepLoad(id string, c *child) error {
+func (a *agent) keepLoad(ctx context.Context, id string, c *child) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	there, known := a.loads[id]
 	switch {
-	case a.closed:
+	case a.closed || ctx.Err() != nil || len(a.loads) >= maxChildren:
 		return errClosing
 	case there != nil:
 		return fmt.Errorf("%w: there is a load %q already", errBadRequest, id)

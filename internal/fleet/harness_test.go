@@ -45,6 +45,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// testAgents is a controller without agents, and what agents of its are started
+// with.
+func testAgents(t *testing.T, names ...string) (*Fleet, []AgentConfig) {
+	t.Helper()
+	f, err := embedded(Options{}, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cfgs []AgentConfig
+	for _, name := range names {
+		conn, err := f.srv.pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfgs = append(cfgs, AgentConfig{Conn: conn, Credential: f.srv.passwords[name], Name: name, Version: "test", Binary: os.Args[0]})
+	}
+	return f, cfgs
+}
+
+func testAgent(t *testing.T) (*Fleet, AgentConfig) {
+	t.Helper()
+	f, cfgs := testAgents(t, "a1")
+	return f, cfgs[0]
+}
+
 // startTestFleet is a controller without agents of its own, and an agent that
 // runs in this process.
 func startTestFleet(t *testing.T) (*Fleet, *Host) {
@@ -56,36 +81,29 @@ func startTestFleet(t *testing.T) (*Fleet, *Host) {
 // startTestAgents is startTestFleet with several agents.
 func startTestAgents(t *testing.T, names ...string) (*Fleet, []*Host) {
 	t.Helper()
-	f, err := Start(context.Background(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := f.srv.token
+	f, cfgs := testAgents(t, names...)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, len(names))
-	for _, name := range names {
-		go func() {
-			done <- RunAgent(ctx, AgentConfig{URL: f.srv.url(), Token: token, Name: name, Version: "test", Binary: os.Args[0]})
-		}()
+	done := make(chan error, len(cfgs))
+	for _, cfg := range cfgs {
+		go func() { done <- RunAgent(ctx, cfg) }()
 	}
 	t.Cleanup(func() {
 		cancel()
-		for range names {
+		for range cfgs {
 			if err := <-done; err != nil {
 				t.Error("agent:", err)
 			}
 		}
 		f.Close()
 	})
-	var hosts []*Host
 	bctx, bcancel := context.WithTimeout(context.Background(), patience)
 	defer bcancel()
 	for _, name := range names {
-		h := &Host{fleet: f, member: Member{Agent: name}, gone: make(chan struct{})}
+		h := &Host{fleet: f, member: Member{Agent: name}, life: newLife(func() {})}
+		f.hosts = append(f.hosts, h)
 		if err := h.greet(bctx); err != nil {
 			t.Fatal(err)
 		}
-		hosts = append(hosts, h)
 	}
-	return f, hosts
+	return f, f.hosts
 }

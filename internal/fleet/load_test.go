@@ -96,7 +96,7 @@ func TestPartsHearOfEachOthersWindows(t *testing.T) {
 	for i, h := range hosts {
 		h.offset = Offset{Ahead: time.Duration(i) * time.Hour}
 	}
-	l, err := PrepareLoad(t.Context(), LoadSpec{Seed: 1}, Client{Host: hosts[0]}, Client{Host: hosts[1]}, Client{Host: hosts[2], CPUs: "0"})
+	l, err := PrepareLoad(t.Context(), LoadSpec{Relay: "127.0.0.1:1", Seed: 1}, Client{Host: hosts[0]}, Client{Host: hosts[1]}, Client{Host: hosts[2], CPUs: "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestOnePartFailsAllEnd(t *testing.T) {
 	_, hosts := startTestAgents(t, "a1", "a2")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	_, err := PrepareLoad(ctx, LoadSpec{Seed: 13}, Client{Host: hosts[0]}, Client{Host: hosts[1]})
+	_, err := PrepareLoad(ctx, LoadSpec{Relay: "127.0.0.1:1", Seed: 13}, Client{Host: hosts[0]}, Client{Host: hosts[1]})
 	if err == nil || !strings.Contains(err.Error(), "agent a2: load: ") || !strings.Contains(err.Error(), "the second part will not") {
 		t.Errorf("prepared: %v", err)
 	}
@@ -156,7 +156,7 @@ func TestLoadCancelledBeforeItIsThere(t *testing.T) {
 	if err := h.call(t.Context(), verbLoadCancel, loadRef{"early"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	err := h.call(t.Context(), verbLoadPrepare, LoadSpec{ID: "early"}, nil)
+	err := h.call(t.Context(), verbLoadPrepare, LoadSpec{Relay: "127.0.0.1:1", ID: "early"}, nil)
 	if err == nil || !strings.Contains(err.Error(), errCancelled.Error()) {
 		t.Errorf("prepared: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestLoadCancelledBeforeItIsThere(t *testing.T) {
 	nobodyPlays(t, dir, len(files))
 	for name, id := range map[string]string{"no name": "", "too long a name": strings.Repeat("x", maxLoadID+1)} {
 		var remote *RemoteError
-		if err := h.call(t.Context(), verbLoadPrepare, LoadSpec{ID: id}, nil); !errors.As(err, &remote) || remote.Code != codeBadRequest {
+		if err := h.call(t.Context(), verbLoadPrepare, LoadSpec{Relay: "127.0.0.1:1", ID: id}, nil); !errors.As(err, &remote) || remote.Code != codeBadRequest {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -32,13 +32,16 @@ func thisPlace(clock mono.Clock) (place, error) {
 }
 
 // SameMachine reports whether two agents share CPUs and memory.
-func (h *Host) SameMachine(o *Host) bool { return h.place.Machine == o.place.Machine }
+func (h *Host) SameMachine(o *Host) bool { return h.reply().Place.Machine == o.reply().Place.Machine }
 
 // SameNetwork reports whether traffic between two agents goes over loopback.
-func (h *Host) SameNetwork(o *Host) bool { return h.place.Network == o.place.Network }
+func (h *Host) SameNetwork(o *Host) bool { return h.reply().Place.Network == o.reply().Place.Network }
 
 // SameClock reports whether two agents read one and the same CLOCK_MONOTONIC.
-func (h *Host) SameClock(o *Host) bool { return h.place.Clock == o.place.Clock }
+func (h *Host) SameClock(o *Host) bool { return h.reply().Place.Clock == o.reply().Place.Clock }
 
 // machine is the machine's name in records: enough to tell it from others.
-func (h *Host) machine() string { return h.place.Machine[:min(8, len(h.place.Machine))] }
+func (h *Host) machine() string {
+	m := h.reply().Place.Machine
+	return m[:min(8, len(m))]
+}

@@ -10,12 +10,17 @@ import (
 // discovery is micro's.
 const (
 	serviceName    = "hdbench-agent"
-	serviceVersion = "1.0.0" // of the protocol, semantic
-	subjectLease   = "hdbench.lease"
+	serviceVersion = "2.0.0" // of the protocol, semantic
 )
+
+// headerController says which controller a request is from: a secret between it
+// and the agents that it holds.
+const headerController = "Hdbench-Controller"
 
 // The verbs.
 const (
+	verbLease         = "lease"
+	verbRelease       = "release"
 	verbHost          = "host"
 	verbClock         = "clock"
 	verbRelayStart    = "relay-start"
@@ -46,12 +51,43 @@ const (
 const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
+	codeHeld       = "held"
 )
 
+// leaseRequest takes or renews the lease for the controller of the header.
+type leaseRequest struct {
+	Who string `json:"who"` // for people
+}
+
+// leaseReply says whose lease it is: another agent or term than before means that
+// whatever was ordered is gone, more reconnects that answers may be lost.
+type leaseReply struct {
+	Agent      string `json:"agent"`
+	Term       int    `json:"term"`
+	Reconnects uint64 `json:"reconnects"`
+}
+
 type hostReply struct {
-	Host    measure.Host `json:"host"`
-	Version string       `json:"version"`
-	Place   place        `json:"place"`
+	Host       measure.Host `json:"host"`
+	Version    string       `json:"version"`
+	Limits     string       `json:"limits,omitempty"` // what it cannot do as the user it is
+	Cores      []string     `json:"cores"`            // CPU list of each physical core
+	Interfaces []Interface  `json:"interfaces"`
+	Binaries   []Binary     `json:"binaries,omitempty"` // relays the agent itself offers
+	Place      place        `json:"place"`
+}
+
+// Interface is a network interface of a host.
+type Interface struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses"` // without their networks
+	MTU       int      `json:"mtu"`
+}
+
+// Binary is a file that a host may run.
+type Binary struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
 }
 
 type clockReply struct {
@@ -84,6 +120,7 @@ type RelaySpec struct {
 	Congestion   string        `json:"congestion,omitempty"`
 
 	Path    string `json:"path,omitempty"`    // binary of derper, or of another build of hd, on the agent's host
+	SHA256  string `json:"sha256,omitempty"`  // of the binary at Path, which must have it
 	Command string `json:"command,omitempty"` // of an external relay, with placeholders
 }
 
@@ -122,8 +159,9 @@ type countersReply struct {
 }
 
 type versionRequest struct {
-	Kind RelayKind `json:"kind"`
-	Path string    `json:"path"`
+	Kind   RelayKind `json:"kind"`
+	Path   string    `json:"path"`
+	SHA256 string    `json:"sha256"` // of the binary at Path, which must have it
 }
 
 type versionReply struct {

@@ -28,9 +28,9 @@ func (h *Host) StartRelay(ctx context.Context, spec RelaySpec) (*Relay, error) {
 }
 
 // RelayVersion asks which version of a relay the host would run.
-func (h *Host) RelayVersion(ctx context.Context, kind RelayKind, path string) (string, error) {
+func (h *Host) RelayVersion(ctx context.Context, kind RelayKind, b Binary) (string, error) {
 	var v versionReply
-	err := h.call(ctx, verbRelayVersion, versionRequest{kind, path}, &v)
+	err := h.call(ctx, verbRelayVersion, versionRequest{kind, b.Path, b.SHA256}, &v)
 	return v.Version, err
 }
 
