@@ -21,7 +21,7 @@ func clockedHDBench(t *testing.T, shifts map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	binary, wrapper := filepath.Join(dir, "hdbench"), filepath.Join(dir, "wrapper")
-	if out, err := exec.Command("go", "build", "-tags", "clockshift", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", "clockshift", "-ldflags", "-X main.buildVersion=test", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	script := "#!/bin/sh\ncase \" $* \" in\n"
