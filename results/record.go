@@ -31,8 +31,9 @@ type Trial struct {
 	Kind    Kind      `json:"kind"`
 	ID      string    `json:"id"` // of the point and the run: what a resumed sweep looks for
 	Point   Point     `json:"point"`
-	Run     int       `json:"run"`   // 1 for the first at its point
-	Order   int       `json:"order"` // position in the shuffled sweep, from 1
+	Run     int       `json:"run"`               // 1 for the first at its point
+	Attempt int       `json:"attempt,omitempty"` // from 2: those before it failed, and are recorded before it
+	Order   int       `json:"order"`             // position in the shuffled sweep, from 1
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"` // wall time, start and stop of the relay included
 

@@ -13,7 +13,7 @@ import (
 
 // start boots the fleet, or finds it.
 func (o Sweep) start(ctx context.Context) (*fleet.Fleet, error) {
-	opts := fleet.Options{Members: o.Members, Binary: o.Binary, Version: o.Version, SSH: o.SSH, Log: o.Log}
+	opts := fleet.Options{Members: o.Members, Binary: o.Binary, Version: o.Version, Purpose: o.purpose(), SSH: o.SSH, Log: o.Log}
 	switch {
 	case o.NATS.Set():
 		if err := o.NATS.Check(); err != nil {
@@ -39,6 +39,14 @@ func (o Sweep) start(ctx context.Context) (*fleet.Fleet, error) {
 		}
 	}
 	return fleet.Start(ctx, opts)
+}
+
+// purpose tells those who find a host in use what it is used for.
+func (o Sweep) purpose() string {
+	if o.Scenario == nil {
+		return "resumed sweep of " + o.Resume
+	}
+	return "scenario " + o.Scenario.Name
 }
 
 // loopback is where a relay listens for clients of its own host.

@@ -156,19 +156,24 @@ func (s *sweep) complete(id string) bool {
 func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err error) {
 	base, new := s.there(p.ID)
 	if s.base == nil || p.Point.Relay != results.RelayHD {
-		t := cmp.Or(base, new) // in one folder only, if it was killed between the two
-		if t == nil {
-			if t = s.trial(ctx, p); ctx.Err() != nil {
-				return "", ctx.Err() // half a trial is no trial
+		save := func(t *results.Trial) error {
+			var err error
+			if new == nil {
+				err = keep(s.store, s.done, t)
 			}
+			if err == nil && s.base != nil && base == nil {
+				err = keep(s.base.store, s.base.done, t)
+			}
+			return err
 		}
-		if new == nil {
-			err = keep(s.store, s.done, t)
+		if t := cmp.Or(base, new); t != nil { // in one folder only: it was killed between the two
+			return outcome(t), save(t)
 		}
-		if err == nil && s.base != nil && base == nil {
-			err = keep(s.base.store, s.base.done, t)
+		t, err := s.attempt(ctx, p.Point.Config, func() (*results.Trial, error) { return s.trial(ctx, p, fleet.Binary{}) }, save)
+		if err != nil {
+			return "", err
 		}
-		return outcome(t), err
+		return outcome(t), nil
 	}
 	builds := []struct {
 		there *results.Trial
@@ -184,11 +189,9 @@ func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err er
 		if b.there != nil {
 			continue
 		}
-		t := s.trialWith(ctx, p, b.build)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err := keep(b.store, b.done, t); err != nil {
+		t, err := s.attempt(ctx, p.Point.Config, func() (*results.Trial, error) { return s.trial(ctx, p, b.build) },
+			func(t *results.Trial) error { return keep(b.store, b.done, t) })
+		if err != nil {
 			return "", err
 		}
 		text += fmt.Sprintf("; %s %s", b.name, outcome(t))

@@ -156,11 +156,7 @@ func (r *searching) record(load units.Rate, d time.Duration, n int) *results.Tri
 	return t
 }
 
-// attempts is how often a look that fails is tried.
-const attempts = 3
-
-// Look takes a look that is not there yet, through a relay of its own. Failed
-// attempts are recorded under the same ID: what comes after one replaces it.
+// Look takes a look that is not there yet, through a relay of its own.
 func (r *searching) Look(ctx context.Context, load units.Rate, d time.Duration, n int) (results.Look, error) {
 	r.order++
 	t := r.record(load, d, n)
@@ -174,28 +170,17 @@ func (r *searching) Look(ctx context.Context, load units.Rate, d time.Duration, 
 		}
 		return l, err
 	}
-	for attempt := 1; ; attempt++ {
-		began := time.Now()
-		relay, err := r.startBuild(ctx, r.config, r.hd)
-		if err == nil {
-			err = r.measure(ctx, t, relay, windows{r.sc.Warmup, d, r.sc.Drain})
-			err = errors.Join(err, stopRelay(ctx, relay))
-		}
-		if ctx.Err() != nil {
-			return results.Look{}, ctx.Err() // half a look is none
-		}
-		r.finish(t, began, err)
-		if err := r.save(t); err != nil {
-			return results.Look{}, err
-		}
-		if t.OK() {
-			return results.LookOf(t)
-		}
-		if attempt == attempts {
-			return results.Look{}, fmt.Errorf("%w: %v at %v: %s", errLook, attempts, load, t.Error)
-		}
-		t = r.record(load, d, n)
+	t, err := r.attempt(ctx, r.config, func() (*results.Trial, error) {
+		t := r.record(load, d, n)
+		return t, r.through(ctx, t, r.hd, windows{r.sc.Warmup, d, r.sc.Drain})
+	}, r.save)
+	if err != nil {
+		return results.Look{}, err
 	}
+	if !t.OK() {
+		return results.Look{}, fmt.Errorf("%w: %v: %s", errLook, load, t.Error)
+	}
+	return results.LookOf(t)
 }
 
 // outcome is what the search found, in a few words.

@@ -35,7 +35,9 @@ type Sweep struct {
 	NATS    fleet.External // of the user's own, where agents are found; not set: none is
 	Wanted  fleet.Wanted   // among those
 	Data    string         // address the relay listens on; empty: its member's
-	Log     func(string)   // gets what the user should know of the hosts; nil: nobody
+	// HostWait is how long to wait for a host that has gone; 0: DefaultHostWait.
+	HostWait time.Duration
+	Log      func(string) // gets what the user should know of the hosts; nil: nobody
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -58,7 +60,7 @@ func (e *inputError) Unwrap() error        { return e.error }
 // Run runs the sweep and returns its folder; an interleaved one's holds two. When ctx is cancelled the folder is
 // left as it is: Resume continues it.
 func (o Sweep) Run(ctx context.Context) (dir string, err error) {
-	s := &sweep{Sweep: o}
+	s := &sweep{Sweep: o, failing: map[results.Config]bool{}}
 	if err := s.open(); err != nil {
 		return s.dir, badInput(err)
 	}
@@ -116,6 +118,7 @@ type sweep struct {
 	seed        uint64
 	versions    map[relayVersion]availability
 	limits      map[results.Config]clientLimit // the clients' own, by clientOf
+	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
 }
 
 // open reads what there is before anything is started.

@@ -20,31 +20,34 @@ const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it.
 	startAhead = 100 * time.Millisecond
+	// prepareTimeout bounds the connecting of a load's peers.
+	prepareTimeout = 2 * time.Minute
 	// slack is how much longer than its windows a load may take before it is
 	// given up.
 	slack = 30 * time.Second
 )
 
-// trial measures one planned point. It always returns a record.
-func (s *sweep) trial(ctx context.Context, p Planned) *results.Trial {
-	return s.trialWith(ctx, p, fleet.Binary{})
-}
-
-// trialWith is trial with another build of hd; none is this one.
-func (s *sweep) trialWith(ctx context.Context, p Planned, hd fleet.Binary) *results.Trial {
+// trial measures one planned point, with another build of hd if one is given. It
+// always returns a record; the error is why that has no numbers.
+func (s *sweep) trial(ctx context.Context, p Planned, hd fleet.Binary) (*results.Trial, error) {
 	t := s.newTrial(results.KindTrial, p.Point)
 	t.ID, t.Run, t.Order = p.ID, p.Run, p.Order
 	if t.NA = s.why(p.Point.Config); t.NA != "" {
-		return t
+		return t, nil
 	}
+	return t, s.through(ctx, t, hd, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
+}
+
+// through fills in a record by a relay of its own.
+func (s *sweep) through(ctx context.Context, t *results.Trial, hd fleet.Binary, w windows) error {
 	began := time.Now()
-	r, err := s.startBuild(ctx, p.Point.Config, hd)
+	r, err := s.startBuild(ctx, t.Point.Config, hd)
 	if err == nil {
-		err = s.measure(ctx, t, r, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
+		err = s.measure(ctx, t, r, w)
 		err = errors.Join(err, stopRelay(ctx, r))
 	}
 	s.finish(t, began, err)
-	return t
+	return err
 }
 
 func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
@@ -77,10 +80,6 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 	return r.Stop(ctx)
 }
 
-func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay, error) {
-	return s.startBuild(ctx, c, fleet.Binary{})
-}
-
 // startBuild starts a relay, hd from another binary if one is given.
 func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binary) (*fleet.Relay, error) {
 	spec := fleet.RelaySpec{
@@ -98,13 +97,20 @@ func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binar
 		b := s.versions[relayVersion{c.Relay, c.Version}].binary
 		spec.Path, spec.SHA256 = b.Path, b.SHA256
 	}
-	return s.relayHost.StartRelay(ctx, spec)
+	r, err := s.relayHost.StartRelay(ctx, spec)
+	var said *fleet.RemoteError
+	if errors.As(err, &said) && !errors.Is(err, fleet.ErrAgentGone) {
+		err = noStart{err}
+	}
+	return r, err
 }
 
 // measure runs a trial's load through a relay (or, without one, from sender to
 // receiver) and fills in what was measured.
 func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows) error {
-	load, err := fleet.PrepareLoad(ctx, s.loadSpec(t.Point, r, w), s.clients(t.Point.Load, r == nil)...)
+	prepareCtx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	load, err := fleet.PrepareLoad(prepareCtx, s.loadSpec(t.Point, r, w), s.clients(t.Point.Load, r == nil)...)
+	cancel()
 	if err != nil {
 		return err
 	}
@@ -198,14 +204,15 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 		s.Progress.Step(c.Transport + ", " + c.Load.String())
 		t := s.done[results.TrialID(results.KindCalibration, p, 1)]
 		if t == nil {
-			t = s.newTrial(results.KindCalibration, p)
-			began := time.Now()
-			err := s.measure(ctx, t, nil, calibrationWindows)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s.finish(t, began, err)
-			if err := s.append(t); err != nil {
+			var err error
+			t, err = s.attempt(ctx, c, func() (*results.Trial, error) {
+				t := s.newTrial(results.KindCalibration, p)
+				began := time.Now()
+				err := s.measure(ctx, t, nil, calibrationWindows)
+				s.finish(t, began, err)
+				return t, err
+			}, s.append)
+			if err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -27,13 +28,19 @@ derper, or another build of hdbench, is run only if --binary names it, and the
 command of an external relay only with --allow-external.
 
 An agent is a lease: when its controller has gone, or has been silent for 15 s,
-it ends the relays and loads it has started, and waits for the next.`,
+it ends the relays and loads it has started, and waits for the next.
+
+One sweep at a time runs on a host, whoever's it is: an agent that serves one
+locks the host. If you have split a host into parts that do not disturb each
+other, name a lock for each part: HDBENCH_LOCK=left in its agents' environment.`,
 		Example: `  hdbench agent --nats tls://nats.example:4222 --nats-ca ca.pem --nkey relay.nk --role relay --data-addr 10.50.0.1 --label rack=b4
   hdbench agent --nats tls://nats.example:4222 --creds client.creds --role client --cpus 2-15`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			c.Version = version()
+			// Who has split a host names the lock of each part.
+			c.Lock = cmp.Or(os.Getenv("HDBENCH_LOCK"), fleet.DefaultHostLock)
 			if c.Binary, err = os.Executable(); err != nil {
 				return failed(fmt.Errorf("agent: %w", err))
 			}

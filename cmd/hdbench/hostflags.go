@@ -22,6 +22,7 @@ func (h *hostFlags) add(cmd *cobra.Command, o *scenarios.Sweep) {
 	f.StringVar(&o.Data, "data-addr", "", "IP address of the relay's host on the link that is measured; needed where a client is on another host")
 	f.StringVar(&h.inventory, "inventory", "", "YAML file with the hosts instead: ssh, role, cpus, data, name")
 	f.StringVar(&o.SSH.Config, "ssh-config", "", "configuration file for ssh instead of your own (ssh -F)")
+	f.DurationVar(&o.HostWait, "host-wait", scenarios.DefaultHostWait, "how long to wait for a host that has gone before the sweep ends")
 	natsFlags(f, &o.NATS)
 	f.StringToStringVar(&o.Wanted.Labels, "label", nil, "with --nats: KEY=VALUE that the agents must have; may be repeated")
 	for _, other := range []string{"relay-host", "client-host", "data-addr", "nats"} {
@@ -37,6 +38,9 @@ func (h *hostFlags) apply(o *scenarios.Sweep) (external []string, err error) {
 		if o.Data, err = scenarios.ParseAddr(o.Data); err != nil {
 			return nil, fmt.Errorf("--data-addr: %w", err)
 		}
+	}
+	if o.HostWait <= 0 {
+		return nil, fmt.Errorf("--host-wait: %v: want more than nothing", o.HostWait)
 	}
 	switch {
 	case o.NATS.Set():

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hdbench/internal/fleet"
 	"hdbench/results"
 	"hdbench/scenarios"
 )
@@ -144,13 +145,26 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 		return errInterrupted
 	case errors.Is(err, scenarios.ErrBadInput):
 		return badInput(fmt.Errorf("sweep: %w", err))
+	case errors.Is(err, fleet.ErrBusy) || errors.Is(err, fleet.ErrHeld):
+		return coded(exitBusy, fmt.Errorf("sweep: %w", err), resumeHint(dir))
 	case err != nil:
-		return failed(fmt.Errorf("sweep: %w", err))
+		return coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir))
 	}
 	if o.Interleave != "" {
 		return printInterleaved(s, dir)
 	}
 	return printReport(s, dir)
+}
+
+// resumeHint says how to go on with what a sweep that failed has measured; empty
+// if there is nothing.
+func resumeHint(dir string) string {
+	for _, place := range []string{dir, filepath.Join(dir, results.BuildNew)} {
+		if _, err := os.Stat(filepath.Join(place, results.FileEnvironment)); err == nil {
+			return "what was measured is kept; when the cause is mended, continue with: hdbench sweep --resume " + dir
+		}
+	}
+	return ""
 }
 
 func measuresHD(sc *scenarios.Scenario) bool {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ type AgentConfig struct {
 	Name    string // one subject token
 	Version string // of hdbench
 	Binary  string // hdbench, for the children
+	Lock    string // of the host, taken for each controller; empty: none
 
 	// Conn and Credential are of an agent that its controller has started: it lives
 	// as long as this connection, and does all that its controller asks for.
@@ -79,11 +79,12 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 		relays: map[string]*liveRelay{}, loads: map[string]*child{},
 	}
 	a.holder.heard = time.Now()
-	var err error
-	if a.dir, err = os.MkdirTemp("", "hdbench-agent-*"); err != nil {
+	dir, remove, err := tempDir("", "hdbench-agent")
+	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(a.dir)
+	a.dir = dir
+	defer remove()
 	defer a.endAll()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -102,6 +103,12 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 	}
 	if err := a.serve(ctx, svc); err != nil {
 		return err
+	}
+	if err := a.nc.Flush(); err != nil {
+		return fmt.Errorf("tell the nats-server what the agent does: %w", err)
+	}
+	if cfg.NATS != nil {
+		cfg.Log(fmt.Sprintf("is ready: %s at %s", cfg.Meta.Role, a.nc.ConnectedUrlRedacted()))
 	}
 	go a.watchLease(ctx, cancel)
 	<-ctx.Done()
@@ -180,6 +187,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbLineListen:    answer(a.listenLine),
 		verbLineRun:       answer(a.runLine),
 		verbLineClose:     answer(a.closeLine),
+		verbClear:         answer(a.clear),
 	} {
 		if err := add(verb, a.held(h)); err != nil {
 			return err
@@ -261,6 +269,8 @@ func failure(err error) *nats.Msg {
 		code = codeBadRequest
 	case errors.Is(err, ErrHeld):
 		code = codeHeld
+	case errors.Is(err, ErrBusy):
+		code = codeBusy
 	}
 	return &nats.Msg{
 		Header: nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {code}},
@@ -283,6 +293,9 @@ func (a *agent) endAll() {
 	a.mu.Unlock()
 	a.endChildren()
 	a.work.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.holder.lock.release()
 }
 
 // endChildren ends every child there is.

@@ -18,6 +18,7 @@ type holder struct {
 	since time.Time
 	heard time.Time // last; of an agent without a holder: when it lost the last one
 	term  int       // counts the holders
+	lock  *hostLock // of the host; nil without
 
 	ctx context.Context // of all that is done for it
 	end context.CancelCauseFunc
@@ -54,12 +55,36 @@ func (a *agent) lease(c *call) *nats.Msg {
 	case h.id != "":
 		return failure(a.heldBy())
 	default:
+		// Asking takes a while; the agent may have been given away or ended by then.
+		a.mu.Unlock()
+		lock, err := a.lockHost(c.controller, r.Who)
+		a.mu.Lock()
+		if err == nil && (a.closed || h.id != "") {
+			lock.release()
+			err = errClosing
+		}
+		if err != nil {
+			return failure(err)
+		}
+		h.lock = lock
 		h.id, h.who, h.since, h.heard = c.controller, r.Who, time.Now(), time.Now()
 		h.term++
 		h.ctx, h.end = context.WithCancelCause(c.ctx)
 		a.cfg.Log(fmt.Sprintf("serving %q", h.who))
 	}
 	return success(leaseReply{Agent: a.id, Term: h.term, Reconnects: a.nc.Stats().Reconnects})
+}
+
+// lockHost takes the host's lock for a controller.
+func (a *agent) lockHost(controller, who string) (*hostLock, error) {
+	if a.cfg.Lock == "" {
+		return nil, nil
+	}
+	l, err := lockHost(a.cfg.Lock, lockQuestion{Sweep: sweepID(controller), Agent: a.cfg.Name, Who: who, Since: time.Now()}, a.dropHolder)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // heldBy says who has the agent. The caller holds mu.
@@ -114,6 +139,7 @@ func (a *agent) dropHolder(why error) {
 		a.mu.Unlock()
 		return
 	}
+	a.holder.lock.release()
 	a.holder = holder{term: term, heard: time.Now()}
 	a.mu.Unlock()
 	a.cfg.Log(fmt.Sprintf("no longer serving %q: %v", was, why))

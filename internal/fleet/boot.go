@@ -21,7 +21,15 @@ func (h *Host) boot(ctx context.Context) error {
 	case h.member.Remote():
 		start = h.bootSSH
 	}
-	if err := start(ctx); err != nil {
+	err := start(ctx)
+	for deadline := time.Now().Add(busyPatience); errors.Is(err, ErrBusy) && time.Now().Before(deadline); err = start(ctx) {
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("agent %s: %w", h.member.Agent, err)
 	}
 	if r := h.reply(); h.fleet.o.Version != "" && r.Version != h.fleet.o.Version {
@@ -33,6 +41,13 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	return nil
 }
+
+// How long to wait for a host that is in use: a sweep that has just ended, or was
+// killed, may still be giving it back. And how often to look.
+const (
+	busyPatience = 5 * time.Second
+	busyPause    = 250 * time.Millisecond
+)
 
 // ErrVersion means that an agent is of another version than its controller.
 var ErrVersion = errors.New("the agent is of another version")

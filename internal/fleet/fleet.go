@@ -52,6 +52,7 @@ type Fleet struct {
 // Options say how to boot a fleet.
 type Options struct {
 	Members []Member // whose agents are started, here or over ssh
+	Purpose string   // for those who find a host in use: what it is used for
 	Binary  string   // hdbench, to be run as "BINARY agent"
 	Version string   // of it, which the agents must have too; empty: any
 	SSH     SSH
@@ -122,7 +123,7 @@ func newFleet(o Options) *Fleet {
 func (f *Fleet) Now() int64 { return f.clock.Now() }
 
 // who tells people which controller this is.
-func who() string {
+func (f *Fleet) who() string {
 	name, host := "somebody", "somewhere"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -130,7 +131,11 @@ func who() string {
 	if h, err := os.Hostname(); err == nil {
 		host = h
 	}
-	return fmt.Sprintf("%s@%s, process %d", name, host, os.Getpid())
+	text := fmt.Sprintf("%s@%s, process %d", name, host, os.Getpid())
+	if f.o.Purpose != "" {
+		text += ", " + f.o.Purpose
+	}
+	return text[:min(len(text), maxWho)]
 }
 
 // Close ends the agents it has started, gives back the others, and ends the

@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 			}
 			c.Close()
 		}
+	case "holder": // of a host's lock
+		if _, err := lockHost(os.Getenv("FLEET_TEST_LOCK"), lockQuestion{Sweep: "one", Agent: "relay"}, nil); err != nil {
+			os.Exit(1)
+		}
+		io.WriteString(os.Stdout, "x")
+		time.Sleep(10 * time.Minute)
 	case "load": // a load, or a part of one
 		playLoad(os.Args[1:])
 		os.Exit(0)

@@ -127,7 +127,9 @@ type RemoteError struct{ Code, Text string }
 func (e *RemoteError) Error() string { return e.Text }
 
 // Is reports whether an answer's code stands for one of our errors.
-func (e *RemoteError) Is(target error) bool { return e.Code == codeHeld && target == ErrHeld }
+func (e *RemoteError) Is(target error) bool {
+	return e.Code == codeHeld && target == ErrHeld || e.Code == codeBusy && target == ErrBusy
+}
 
 // call asks the agent to do something and waits for the answer, for as long as
 // the agent is there.

@@ -19,7 +19,7 @@ func (h *Host) greet(ctx context.Context) error {
 	l := h.alive()
 	var held leaseReply
 	for {
-		err := h.call(ctx, verbLease, leaseRequest{Who: who()}, &held)
+		err := h.call(ctx, verbLease, leaseRequest{Who: h.fleet.who()}, &held)
 		if err == nil {
 			break
 		}
@@ -72,7 +72,7 @@ func (h *Host) keepLease(ctx context.Context, l *life, held leaseReply) {
 		}
 		var r leaseReply
 		ask, cancel := context.WithTimeout(ctx, leaseAsk)
-		err := h.request(ask, verbLease, leaseRequest{Who: who()}, &r)
+		err := h.request(ask, verbLease, leaseRequest{Who: h.fleet.who()}, &r)
 		cancel()
 		switch {
 		case err == nil:
@@ -87,7 +87,7 @@ func (h *Host) keepLease(ctx context.Context, l *life, held leaseReply) {
 				held.Reconnects = r.Reconnects
 				l.interrupt()
 			}
-		case errors.Is(err, ErrHeld):
+		case errors.Is(err, ErrHeld), errors.Is(err, ErrBusy):
 			l.lose(err)
 			return
 		case time.Since(heard) > leaseTerm:
@@ -127,8 +127,8 @@ func (f *Fleet) Revive(ctx context.Context) error {
 			return err
 		}
 		if now := h.Info(); before.Name != "" && now != before {
-			return fmt.Errorf("agent %s: the host has changed since the sweep began (it was %s with Linux %s, CPUs %s; it is %s with Linux %s, CPUs %s)",
-				h.member.Agent, before.Name, before.Kernel, before.CPUs, now.Name, now.Kernel, now.CPUs)
+			return fmt.Errorf("agent %s: %w: it was %s with Linux %s, CPUs %s; it is %s with Linux %s, CPUs %s",
+				h.member.Agent, ErrChanged, before.Name, before.Kernel, before.CPUs, now.Name, now.Kernel, now.CPUs)
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ const (
 	verbLineListen    = "line-listen"
 	verbLineRun       = "line-run"
 	verbLineClose     = "line-close"
+	verbClear         = "clear"
 )
 
 func subject(agent, verb string) string { return "hdbench.agent." + agent + "." + verb }
@@ -52,6 +53,7 @@ const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
 	codeHeld       = "held"
+	codeBusy       = "busy"
 )
 
 // leaseRequest takes or renews the lease for the controller of the header.

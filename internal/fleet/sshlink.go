@@ -60,6 +60,7 @@ type link struct {
 	mu     sync.Mutex
 	master *child // guarded by mu; nil with a connection that the user has open
 	dir    string // guarded by mu; private, for the socket
+	undir  func() // guarded by mu; removes it
 	own    bool   // guarded by mu; the user's own shared connection is used
 	up     bool   // guarded by mu
 }
@@ -144,12 +145,12 @@ func (l *link) connect(ctx context.Context, spawn *spawner) error {
 		l.own, l.up = true, true
 		return nil
 	}
-	if l.dir, err = socketDir(); err != nil {
+	if l.dir, l.undir, err = socketDir(); err != nil {
 		return err
 	}
 	socket := filepath.Join(l.dir, "s")
 	l.master, err = startChild(spawn, cpu.Of(), unix.SIGTERM, nil,
-		append(l.base(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-S", socket, "-N", "-T", "--", l.dest)...)
+		withDir(l.dir, append(l.base(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-S", socket, "-N", "-T", "--", l.dest))...)
 	if err != nil {
 		l.drop()
 		return fmt.Errorf("ssh: %w", err)
@@ -172,18 +173,28 @@ func (l *link) connect(ctx context.Context, spawn *spawner) error {
 	}
 }
 
+// withDir is a command that removes a folder when it has ended, or when it is told
+// to end: if this process is killed, nobody else is there to do it.
+func withDir(dir string, argv []string) []string {
+	return append([]string{"/bin/sh", "-c", `d=$1; shift
+trap 'kill $! 2>/dev/null' TERM INT HUP
+"$@" & wait $!; code=$?
+wait $! 2>/dev/null
+rm -rf "$d"; exit $code`, "sh", dir}, argv...)
+}
+
 // maxSocketPath keeps the control socket's name, with what ssh adds to it while it
 // makes it, within what the kernel takes.
 const maxSocketPath = 80
 
 // socketDir makes a private folder whose path is short enough for a socket.
-func socketDir() (string, error) {
-	dir, err := os.MkdirTemp("", "hdbench-ssh-*")
+func socketDir() (dir string, remove func(), err error) {
+	dir, remove, err = tempDir("", "hdbench-ssh")
 	if err == nil && len(dir) > maxSocketPath {
-		os.Remove(dir)
-		dir, err = os.MkdirTemp("/tmp", "hdbench-ssh-*")
+		remove()
+		dir, remove, err = tempDir("/tmp", "hdbench-ssh")
 	}
-	return dir, err
+	return dir, remove, err
 }
 
 // drop closes the connection. The caller holds mu.
@@ -191,10 +202,10 @@ func (l *link) drop() {
 	if l.master != nil {
 		l.master.stop(agentGrace)
 	}
-	if l.dir != "" {
-		os.RemoveAll(l.dir)
+	if l.undir != nil {
+		l.undir()
 	}
-	l.master, l.dir, l.own, l.up = nil, "", false, false
+	l.master, l.dir, l.undir, l.own, l.up = nil, "", nil, false, false
 }
 
 // command is a session that runs a script. The user's login shell sees nothing
@@ -222,11 +233,18 @@ func (l *link) run(ctx context.Context, spawn *spawner, doing string, s script, 
 		}
 		c.stdin.Close()
 	}()
-	said := make(chan map[string]string, 1)
-	go func() { said <- readMarked(c) }()
+	words, other := map[string]string{}, &tail{max: 1 << 10}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		readMarked(c, words, other)
+	}()
 	err = c.wait(ctx)
-	words := <-said
+	<-read
 	if err != nil {
+		if text := other.String(); text != "" { // of the login shell: why it ran nothing
+			err = fmt.Errorf("%w; it said: %s", err, text)
+		}
 		return nil, l.fail(doing, err)
 	}
 	return words, nil
@@ -249,21 +267,21 @@ func (c *child) wait(ctx context.Context) error {
 // mark begins each line that a script of ours says.
 const mark = "hdbench-says "
 
-// readMarked reads all that a child says and keeps the marked lines.
-func readMarked(c *child) map[string]string {
-	words := map[string]string{}
+// readMarked reads all that a child says, the marked lines into words.
+func readMarked(c *child, words map[string]string, other io.Writer) {
 	for range maxPreamble {
 		line, err := c.line()
 		if err != nil {
-			return words
+			return
 		}
 		if text, ok := strings.CutPrefix(string(line), mark); ok {
 			key, value, _ := strings.Cut(text, " ")
 			words[key] = value
+		} else {
+			fmt.Fprintf(other, "%s\n", line)
 		}
 	}
 	_, _ = io.Copy(io.Discard, c.stdout)
-	return words
 }
 
 // SSHError is what ssh could not do.

@@ -99,10 +99,7 @@ func trySweep(t *testing.T, h *hosts.Host, user string, args ...string) (string,
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	p, err := h.Start(hosts.Command{User: user, Dir: "/tmp", Args: append([]string{"/tmp/hdbench", "sweep"}, args...)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := startSweepAs(t, h, user, args...)
 	select {
 	case <-p.Ended():
 	case <-ctx.Done():
@@ -114,6 +111,21 @@ func trySweep(t *testing.T, h *hosts.Host, user string, args ...string) (string,
 	}
 	t.Log(p.Output())
 	return p.Stdout(), nil
+}
+
+// startSweep starts hdbench sweep on a host, as root.
+func startSweep(t *testing.T, h *hosts.Host, args ...string) *hosts.Process {
+	t.Helper()
+	return startSweepAs(t, h, "root", args...)
+}
+
+func startSweepAs(t *testing.T, h *hosts.Host, user string, args ...string) *hosts.Process {
+	t.Helper()
+	p, err := h.Start(hosts.Command{User: user, Dir: "/tmp", Args: append([]string{"/tmp/hdbench", "sweep"}, args...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // open reads a folder of results of a host's.
