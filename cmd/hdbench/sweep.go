@@ -200,7 +200,7 @@ func printInterleaved(s *streams, dir string) error {
 func printReport(s *streams, dir string) error {
 	report, err := deriveReport(dir)
 	if err != nil {
-		return failed(err)
+		return coded(exitFailed, err, "the records are whole; when the cause is mended: hdbench report "+dir)
 	}
 	if err := report.Write(s.out, results.Terminal); err != nil {
 		return failed(err)

@@ -83,6 +83,9 @@ func (h *Host) PowerOff(ctx context.Context) error {
 	return nil
 }
 
+// Off reports whether the host has no power.
+func (h *Host) Off() bool { return h.up() == nil }
+
 // up is the host's namespaces; nil if it is off.
 func (h *Host) up() *space {
 	h.mu.Lock()

@@ -19,7 +19,7 @@ import (
 // State is what there is in a host at a moment: what a test compares to find out
 // what was left.
 type State struct {
-	Processes []string // command lines, with their numbers
+	Processes []string // command lines
 	Sockets   []string // protocol, state and addresses
 	Files     []string // on its disk and in /run and /dev/shm
 }
@@ -31,8 +31,8 @@ func (h *Host) Look() (State, error) {
 	if s.Sockets, err = h.Sockets(); err != nil {
 		return State{}, err
 	}
-	for pid, argv := range h.processes() {
-		s.Processes = append(s.Processes, fmt.Sprintf("%d %s", pid, argv))
+	for _, argv := range h.processes() {
+		s.Processes = append(s.Processes, argv)
 	}
 	slices.Sort(s.Processes)
 	roots := map[string]string{}
@@ -134,6 +134,20 @@ func (h *Host) KillAll() {
 		}
 		_ = unix.Kill(pid, unix.SIGKILL) // ESRCH: it has just ended
 	}
+}
+
+// Kill kills the processes whose command line has a text in it; none is an error.
+func (h *Host) Kill(text string) error {
+	killed := false
+	for pid, argv := range h.processes() {
+		if strings.Contains(argv, text) {
+			killed = unix.Kill(pid, unix.SIGKILL) == nil || killed
+		}
+	}
+	if !killed {
+		return fmt.Errorf("host %s has no process %q", h.Name, text)
+	}
+	return nil
 }
 
 // Sockets are the host's sockets that somebody holds: TCP and UDP, and those of
