@@ -113,19 +113,13 @@ func TestLoginShells(t *testing.T) {
 	} {
 		write(t, relay, path, text)
 	}
-	write(t, laptop, "/tmp/one.yaml", `
-name: shells
-warmup: 50ms
-measure: 200ms
-runs: 1
-load: {pairs: 2, rate: [20Mbps]}
-relays: [{relay: hd, workers: 1}]
-`)
 	for _, sh := range []string{"/bin/bash", "/bin/dash", "/usr/bin/tcsh", "/usr/bin/fish"} {
 		shell(t, relay, hosts.User, sh)
-		out := "out-" + sh[strings.LastIndexByte(sh, '/')+1:]
-		sweep(t, laptop, "root", "one.yaml", "--out", out, "--relay-host", "bench@relay", "--data-addr", relay.Data.String())
-		checkTrials(t, open(t, laptop, "/tmp/"+out), 1+1)
+		// The agent itself says that its host does not have this address.
+		out, err := trySweep(t, laptop, "root", "s.yaml", "--out", "out", "--relay-host", "bench@relay", "--data-addr", "10.9.9.9")
+		if err == nil || !strings.Contains(err.Error(), "agent relay does not have it, it has 10.77.0.11 on eth0, 10.88.0.11 on eth1") {
+			t.Errorf("%s: %v\n%s", sh, err, out)
+		}
 	}
 }
 
