@@ -21,7 +21,7 @@ func setup(env *Environment) []string {
 	var last *HostEntry
 	for i := range env.Hosts {
 		h := &env.Hosts[i]
-		role := fmt.Sprintf("%s on CPUs %s", strings.Join(h.Roles, " and "), h.CPUs)
+		role := fmt.Sprintf("%s on CPUs %s", roleOf(env, h), h.CPUs)
 		if last != nil && last.Host == h.Host && (env.Line == nil || env.Line.Of(h.Agent, true) == 0) {
 			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
 			continue
@@ -73,6 +73,17 @@ func hostFlags(env *Environment) []string {
 		return nil
 	}
 	return flags
+}
+
+// roleOf is what a host is for, and where several are for the same, which it is.
+func roleOf(env *Environment, h *HostEntry) string {
+	role := strings.Join(h.Roles, " and ")
+	for i := range env.Hosts {
+		if o := &env.Hosts[i]; o != h && strings.Join(o.Roles, " and ") == role {
+			return role + " " + h.Agent
+		}
+	}
+	return role
 }
 
 // reached is how a host's agent was reached, and what it could not do.
