@@ -99,8 +99,7 @@ func (w *worker) sendRuns(p *peer, i int32) (next int32, ok bool) {
 		for j := i; j != end; j = w.runs[j].next {
 			w.dropRun(w.runs[j].b, w.runs[j].packets, DropWriteError)
 		}
-		w.c.countRecordError(err)
-		w.close(p, err.Error(), true)
+		w.broken(p, err, true)
 		return end, false
 	}
 	if n > 0 {
@@ -218,8 +217,7 @@ func (w *worker) writable(p *peer) {
 	pieces := p.q.iov(&v)
 	n, err := p.sock.SendV(w.io, v[:pieces])
 	if err != nil {
-		w.c.countRecordError(err)
-		w.close(p, err.Error(), true)
+		w.broken(p, err, true)
 		return
 	}
 	if n > 0 {

@@ -205,8 +205,13 @@ func (w *worker) lost(p *peer, err error) {
 		w.close(p, "closed by the peer", false)
 		return
 	}
+	w.broken(p, err, false)
+}
+
+// broken ends a peer whose connection has failed; sending says at what.
+func (w *worker) broken(p *peer, err error, sending bool) {
 	w.c.countRecordError(err)
-	w.close(p, err.Error(), false)
+	w.close(p, err.Error(), sending)
 }
 
 // ingest routes the whole frames in b, which stays in place until the next flush,

@@ -2,6 +2,7 @@ package results
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -94,7 +95,7 @@ func commonRates(configs []Config, points []*PointStats) []*commonRate {
 	byRate := map[float64]*commonRate{}
 	var order []*commonRate
 	for _, p := range points {
-		if p.Valid == 0 || p.Point.Offered.IsMax() {
+		if p.Valid == 0 || p.Point.Offered.IsMax() || !slices.Contains(configs, p.Point.Config) {
 			continue
 		}
 		o := float64(p.Point.Offered)

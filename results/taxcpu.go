@@ -1,7 +1,6 @@
 package results
 
 import (
-	"fmt"
 	"strings"
 
 	"hdbench/internal/units"
@@ -45,7 +44,7 @@ func TaxCPUTables(points []*PointStats, ceilings []Ceiling) []*Table {
 				of = RatioOf(p.CPUPerGbit, base.CPUPerGbit).String()
 			}
 			t.Rows = append(t.Rows, []string{
-				relay, cost.transport(names, c.Config), fmt.Sprint(mbps(float64(rate))), mbps(p.DeliveredBps.Mean),
+				relay, cost.transport(names, c.Config), mbps(float64(rate)), mbps(p.DeliveredBps.Mean),
 				percent(p.RelayCPU.Mean), number(p.CPUPerGbit.Mean), of,
 			})
 		}
@@ -65,15 +64,7 @@ func (g *TransportCost) commonRate(points []*PointStats) (units.Rate, map[Config
 	if len(measured) < 2 || g.Base.At == nil {
 		return 0, nil
 	}
-	var own []*PointStats
-	for _, p := range points {
-		for _, c := range measured {
-			if p.Point.Config == c {
-				own = append(own, p)
-			}
-		}
-	}
-	common := commonRates(measured, own)
+	common := commonRates(measured, points)
 	if len(common) == 0 {
 		return 0, nil
 	}

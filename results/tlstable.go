@@ -35,13 +35,8 @@ func recordsOf(trials []*Trial, c Config) recordStats {
 			r.suites = append(r.suites, l.Suite)
 		}
 		if t.Relay != nil && t.Relay.KernelTLS != nil {
-			k := t.Relay.KernelTLS
 			r.counting++
-			r.kernel.TxSoftware += k.TxSoftware
-			r.kernel.RxSoftware += k.RxSoftware
-			r.kernel.TxDevice += k.TxDevice
-			r.kernel.RxDevice += k.RxDevice
-			r.kernel.DecryptErrors += k.DecryptErrors
+			r.kernel.Add(t.Relay.KernelTLS)
 		}
 	}
 	return r

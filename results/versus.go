@@ -68,7 +68,6 @@ func CompareToTS(points []*PointStats, compareAt units.Rate) []Versus {
 func better(a, b *Ceiling) bool { return a.At.DeliveredBps.Mean > b.At.DeliveredBps.Mean }
 
 func (v *Versus) chooseRate(configs []Config, points []*PointStats, compareAt units.Rate) {
-	points = slices.DeleteFunc(slices.Clone(points), func(p *PointStats) bool { return !slices.Contains(configs, p.Point.Config) })
 	common := commonRates(configs, points)
 	if len(common) == 0 {
 		return

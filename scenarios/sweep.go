@@ -58,13 +58,13 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 			dir = filepath.Dir(s.dir)
 		}
 	}()
-	f, err := fleet.Start(ctx, fleet.Options{Agents: []string{agentRelay, agentClient}, Binary: o.Binary})
+	f, err := fleet.Start(ctx, fleet.Options{Members: hereOnly(), Binary: o.Binary})
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
-	s.fleet, s.relayHost, s.clientHost = f, f.Host(agentRelay), f.Host(agentClient)
-	s.dataAddr = "127.0.0.1"
+	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
+	s.dataAddr = cmp.Or(s.relayHost.Member().Data, "127.0.0.1")
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
@@ -81,11 +81,10 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	return s.dir, s.searchAll(ctx)
 }
 
-// The agents of a sweep on one machine: one for each side.
-const (
-	agentRelay  = "relay"
-	agentClient = "client"
-)
+// hereOnly is the fleet of a sweep on one machine: an agent for each side.
+func hereOnly() []fleet.Member {
+	return []fleet.Member{{Agent: "relay", Role: fleet.RoleRelay}, {Agent: "client", Role: fleet.RoleClient}}
+}
 
 // sweep is a Sweep under way.
 type sweep struct {
@@ -243,8 +242,8 @@ func (s *sweep) environment() results.Environment {
 	env := results.Environment{
 		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
 		Hosts: []results.HostEntry{
-			{Agent: agentRelay, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-			{Agent: agentClient, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
+			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
+			{Agent: s.clientHost.Member().Agent, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
 		},
 	}
 	if s.base != nil {

@@ -46,8 +46,8 @@ type Fleet struct {
 
 // Options say how to boot a fleet.
 type Options struct {
-	Agents []string // names of the agents to start on this host
-	Binary string   // hdbench, to be run as "BINARY agent"
+	Members []Member // whose agents are started, on this host
+	Binary  string   // hdbench, to be run as "BINARY agent"
 }
 
 // bootTimeout bounds an agent's way from being started to answering.
@@ -68,24 +68,14 @@ func Start(ctx context.Context, o Options) (_ *Fleet, err error) {
 		return nil, err
 	}
 	f.stop = f.keepLease()
-	for _, name := range o.Agents {
-		h, err := f.bootLocal(ctx, name, o)
+	for _, m := range o.Members {
+		h, err := f.bootLocal(ctx, m, o)
 		if err != nil {
-			return nil, fmt.Errorf("agent %s: %w", name, err)
+			return nil, fmt.Errorf("agent %s: %w", m.Agent, err)
 		}
 		f.hosts = append(f.hosts, h)
 	}
 	return f, nil
-}
-
-// Host finds an agent's host by the agent's name.
-func (f *Fleet) Host(agent string) *Host {
-	for _, h := range f.hosts {
-		if h.agent == agent {
-			return h
-		}
-	}
-	return nil
 }
 
 // Now is the controller's CLOCK_MONOTONIC in nanoseconds.
@@ -130,19 +120,16 @@ func (f *Fleet) Close() {
 
 // Host is one agent and the host it is on.
 type Host struct {
-	fleet *Fleet
-	agent string
-	info  measure.Host
-	build string          // the agent's hdbench version
-	gone  <-chan struct{} // closed when the agent's process has ended
-	end   func()          // ends it
+	fleet  *Fleet
+	member Member
+	info   measure.Host
+	build  string          // the agent's hdbench version
+	gone   <-chan struct{} // closed when the agent's process has ended
+	end    func()          // ends it
 
 	mu     sync.Mutex
 	offset Offset // guarded by mu
 }
-
-// Agent is the agent's name.
-func (h *Host) Agent() string { return h.agent }
 
 // Info is what the host is.
 func (h *Host) Info() measure.Host { return h.info }
@@ -179,22 +166,22 @@ func (h *Host) call(ctx context.Context, verb string, req, resp any) error {
 		case <-ctx.Done():
 		}
 	}()
-	msg, err := h.fleet.nc.RequestWithContext(ctx, subject(h.agent, verb), b)
+	msg, err := h.fleet.nc.RequestWithContext(ctx, subject(h.member.Agent, verb), b)
 	if err != nil {
 		if c := context.Cause(ctx); c != nil {
 			err = c
 		}
-		return fmt.Errorf("agent %s: %s: %w", h.agent, verb, err)
+		return fmt.Errorf("agent %s: %s: %w", h.member.Agent, verb, err)
 	}
 	if code := msg.Header.Get(micro.ErrorCodeHeader); code != "" {
 		// The text is the body: a header cannot hold every text.
-		return fmt.Errorf("agent %s: %w", h.agent, &RemoteError{Code: code, Text: string(msg.Data)})
+		return fmt.Errorf("agent %s: %w", h.member.Agent, &RemoteError{Code: code, Text: string(msg.Data)})
 	}
 	if resp == nil {
 		return nil
 	}
 	if err := json.Unmarshal(msg.Data, resp); err != nil {
-		return fmt.Errorf("agent %s: %s: answer: %w", h.agent, verb, err)
+		return fmt.Errorf("agent %s: %s: answer: %w", h.member.Agent, verb, err)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func startTestFleet(t *testing.T) (*Fleet, *Host) {
 		}
 		f.Close()
 	})
-	h := &Host{fleet: f, agent: "a1", gone: make(chan struct{})}
+	h := &Host{fleet: f, member: Member{Agent: "a1"}, gone: make(chan struct{})}
 	bctx, bcancel := context.WithTimeout(context.Background(), patience)
 	defer bcancel()
 	if err := h.greet(bctx); err != nil {
@@ -296,7 +296,7 @@ func TestAgentEndsWithItsController(t *testing.T) {
 	go func() {
 		done <- RunAgent(context.Background(), AgentConfig{URL: f.srv.url(), Token: f.srv.token, Name: "a1", Binary: os.Args[0]})
 	}()
-	h := &Host{fleet: f, agent: "a1", gone: make(chan struct{})}
+	h := &Host{fleet: f, member: Member{Agent: "a1"}, gone: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := h.greet(ctx); err != nil {
@@ -338,18 +338,18 @@ func TestLostAgentFailsTheCall(t *testing.T) {
 	defer sub.Unsubscribe()
 	gone := make(chan struct{})
 	time.AfterFunc(20*time.Millisecond, func() { close(gone) })
-	h := &Host{fleet: f, agent: "mute", gone: gone}
+	h := &Host{fleet: f, member: Member{Agent: "mute"}, gone: gone}
 	if _, err := h.SyncClock(context.Background()); !errors.Is(err, ErrAgentGone) {
 		t.Errorf("got %v, want ErrAgentGone", err)
 	}
 }
 
 func TestBootOfABadBinary(t *testing.T) {
-	_, err := Start(context.Background(), Options{Agents: []string{"a"}, Binary: "/bin/false"})
+	_, err := Start(context.Background(), Options{Members: []Member{{Agent: "a"}}, Binary: "/bin/false"})
 	if err == nil || !strings.Contains(err.Error(), "agent a") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Start(context.Background(), Options{Agents: []string{"a"}, Binary: "/no/such/file"}); err == nil {
+	if _, err := Start(context.Background(), Options{Members: []Member{{Agent: "a"}}, Binary: "/no/such/file"}); err == nil {
 		t.Error("a binary that is not there")
 	}
 }

@@ -16,13 +16,13 @@ import (
 // bootLocal starts an agent on this host, as a child of the controller. The
 // token goes through its standard input, which then stays open: its end is one
 // more way to learn that the controller has gone.
-func (f *Fleet) bootLocal(ctx context.Context, name string, o Options) (*Host, error) {
+func (f *Fleet) bootLocal(ctx context.Context, m Member, o Options) (*Host, error) {
 	c, err := startChild(newSpawner(), cpu.Of(), unix.SIGTERM, nil,
-		o.Binary, "agent", "--nats", f.srv.url(), "--name", name, "--credential", "-")
+		o.Binary, "agent", "--nats", f.srv.url(), "--name", m.Agent, "--credential", "-")
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{fleet: f, agent: name, gone: c.ended, end: func() { c.stop(agentGrace) }}
+	h := &Host{fleet: f, member: m, gone: c.ended, end: func() { c.stop(agentGrace) }}
 	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	if _, err := io.WriteString(c.stdin, f.srv.token+"\n"); err != nil {

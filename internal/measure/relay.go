@@ -11,6 +11,7 @@ type Relay struct {
 	// CPUSeconds is what the process used, all threads, user and system, in the
 	// WindowSeconds between the two readings at the window's edges.
 	CPUSeconds    float64 `json:"cpu_seconds"`
+	CPUNA         string  `json:"cpu_na,omitempty"` // why CPUSeconds says nothing; empty: it does
 	WindowSeconds float64 `json:"window_seconds"`
 
 	Counters *Counters `json:"counters,omitempty"` // nil where the relay has none we can read
@@ -37,6 +38,15 @@ func (k *KernelTLS) Subtract(before *KernelTLS) {
 	k.TxDevice -= before.TxDevice
 	k.RxDevice -= before.RxDevice
 	k.DecryptErrors -= before.DecryptErrors
+}
+
+// Add adds what was counted elsewhere, or at another time.
+func (k *KernelTLS) Add(more *KernelTLS) {
+	k.TxSoftware += more.TxSoftware
+	k.RxSoftware += more.RxSoftware
+	k.TxDevice += more.TxDevice
+	k.RxDevice += more.RxDevice
+	k.DecryptErrors += more.DecryptErrors
 }
 
 // RecordCounts are the data records a relay opened and sealed in user space.

@@ -139,40 +139,24 @@ func (r *records) send(fd int, sc *Scratch, b []byte) (int, error) {
 	if r.out == nil {
 		return r.sendKernel(fd, sc, b)
 	}
-	if ready, err := r.flush(fd, sc); !ready {
-		return 0, err
-	}
-	out, taken := sc.out, 0
-	for taken < len(b) {
-		n := r.nextRecord(len(b) - taken)
-		if cap(out)-len(out) < n+tlsrec.Overhead {
-			if ready, err := r.push(fd, sc, out); !ready {
-				return taken, err
-			}
-			out = sc.out
-		}
-		out = r.out.Seal(out, b[taken:taken+n])
-		r.began(n)
-		sc.Records.Out++
-		sc.Records.OutBytes += uint64(n)
-		taken += n
-	}
-	_, err := r.push(fd, sc, out)
-	r.tookAll()
-	return taken, err
+	return r.seal(fd, sc, len(b), b, nil)
 }
 
 // sendV gathers pieces into records.
 func (r *records) sendV(fd int, sc *Scratch, iov []IOV) (int, error) {
-	if ready, err := r.flush(fd, sc); !ready {
-		return 0, err
-	}
 	left := 0
 	for i := range iov {
 		left += int(iov[i].Len)
 	}
-	out, taken := sc.out, 0
-	i, piece := 0, pieceOf(&iov[0])
+	return r.seal(fd, sc, left, nil, iov)
+}
+
+// seal sends left bytes, those of piece and then those of more, as records.
+func (r *records) seal(fd int, sc *Scratch, left int, piece []byte, more []IOV) (taken int, err error) {
+	if ready, err := r.flush(fd, sc); !ready {
+		return 0, err
+	}
+	out := sc.out
 	for left > 0 {
 		n := r.nextRecord(left)
 		if cap(out)-len(out) < n+tlsrec.Overhead {
@@ -181,15 +165,17 @@ func (r *records) sendV(fd int, sc *Scratch, iov []IOV) (int, error) {
 			}
 			out = sc.out
 		}
-		if len(piece) > n { // the byte behind is the piece's own, and may be borrowed
+		for len(piece) == 0 {
+			piece, more = pieceOf(&more[0]), more[1:]
+		}
+		if n <= len(piece) {
 			out = r.out.Seal(out, piece[:n])
 			piece = piece[n:]
 		} else {
 			whole := tlsrec.Room(out)
 			for have := 0; have < n; {
 				if len(piece) == 0 {
-					i++
-					piece = pieceOf(&iov[i])
+					piece, more = pieceOf(&more[0]), more[1:]
 				}
 				m := min(n-have, len(piece))
 				whole = append(whole, piece[:m]...)
@@ -204,7 +190,7 @@ func (r *records) sendV(fd int, sc *Scratch, iov []IOV) (int, error) {
 		taken += n
 		left -= n
 	}
-	_, err := r.push(fd, sc, out)
+	_, err = r.push(fd, sc, out)
 	r.tookAll()
 	return taken, err
 }
