@@ -81,18 +81,18 @@ func counterRow(p *PointStats, shown []int) []string {
 	for _, k := range shown {
 		row = append(row, counterCell(p.Counters.Values[k], counterMetrics[k].print))
 	}
-	return append(row, spread(p.CPUPerGbit, number), runs(p), p.Marks)
+	return append(row, meanAndHalf(p.CPUPerGbit, number), runs(p), p.Marks)
 }
 
 func counterCell(s Summary, print func(float64) string) string {
 	if s.N == 0 {
 		return na
 	}
-	return spread(s, print)
+	return meanAndHalf(s, print)
 }
 
-// spread prints a mean and half its interval, in the mean's unit.
-func spread(s Summary, print func(float64) string) string {
+// meanAndHalf prints a mean and half its interval, in the mean's unit.
+func meanAndHalf(s Summary, print func(float64) string) string {
 	if math.IsNaN(s.Half) {
 		return print(s.Mean)
 	}

@@ -35,6 +35,8 @@ type PointStats struct {
 	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
 	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
 	Counters   CounterStats
+
+	Hosts []*HostStats // each client host's share; nil where there was one
 }
 
 // latency is what the point's load measures: one way, or round trips.
@@ -149,6 +151,10 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 			}
 		}
 	}
+	var err error
+	if s.Hosts, err = hostStats(use); err != nil {
+		return nil, err
+	}
 	s.SentBps, s.DeliveredBps = Summarize(sent), Summarize(delivered)
 	s.Counters = counters(use)
 	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
@@ -160,7 +166,6 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 		to   *measure.Histogram
 		from []measure.Histogram
 	}{{&s.Latency, latency}, {&s.RTT, rtt}, {&s.Pacing, pacing}, {&s.Lateness, lateness}} {
-		var err error
 		if *h.to, err = measure.MergeHistograms(h.from...); err != nil {
 			return nil, err
 		}

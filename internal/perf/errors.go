@@ -69,7 +69,7 @@ func Paranoid() (level int, ok bool) {
 
 func newOpenError(e Event, attr unix.PerfEventAttr, pid, cpu int, errno error) *OpenError {
 	level, known := Paranoid()
-	class, why := classify(e, errno, machine{
+	why, class := classify(e, errno, machine{
 		paranoid: level, paranoidKnown: known,
 		kernelToo: attr.Bits&unix.PerfBitExcludeKernel == 0, wholeCPU: pid < 0,
 		pmus: FindPMUs(os.DirFS("/sys")),
@@ -88,36 +88,36 @@ type machine struct {
 
 // classify says what an error number of perf_event_open means; the numbers are
 // those of its manual page, where they are called inconsistent.
-func classify(e Event, errno error, m machine) (class error, why string) {
+func classify(e Event, errno error, m machine) (why string, class error) {
 	switch errno {
 	case unix.EACCES:
-		return ErrNotPermitted, m.paranoia()
+		return m.paranoia(), ErrNotPermitted
 	case unix.EPERM:
 		if m.paranoidKnown && m.paranoid > m.allowed() {
-			return ErrNotPermitted, m.paranoia()
+			return m.paranoia(), ErrNotPermitted
 		}
-		return ErrNotPermitted, "perf_event_open is forbidden to this process (EPERM), as by a container's seccomp profile: " +
-			"give the container CAP_PERFMON, or a profile that allows perf_event_open"
+		return "perf_event_open is forbidden to this process (EPERM), as by a container's seccomp profile: " +
+			"give the container CAP_PERFMON, or a profile that allows perf_event_open", ErrNotPermitted
 	case unix.ENOSYS:
-		return ErrNotSupported, "the kernel has no perf events (CONFIG_PERF_EVENTS)"
+		return "the kernel has no perf events (CONFIG_PERF_EVENTS)", ErrNotSupported
 	case unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.EOPNOTSUPP:
 		if e.Hardware() && len(m.pmus.Core) == 0 {
-			return ErrNoPMU, m.pmus.Why
+			return m.pmus.Why, ErrNoPMU
 		}
-		return ErrNotSupported, fmt.Sprintf("this CPU's PMU or this kernel does not count %s", e.Name)
+		return fmt.Sprintf("this CPU's PMU or this kernel does not count %s", e.Name), ErrNotSupported
 	case unix.EINVAL:
 		if e.Hardware() && len(m.pmus.Core) == 0 {
-			return ErrNoPMU, m.pmus.Why
+			return m.pmus.Why, ErrNoPMU
 		}
-		return ErrNotSupported, fmt.Sprintf("the kernel refuses %s as it was asked for (EINVAL)", e.Name)
+		return fmt.Sprintf("the kernel refuses %s as it was asked for (EINVAL)", e.Name), ErrNotSupported
 	case unix.ESRCH:
-		return ErrNoProcess, "it has ended"
+		return "it has ended", ErrNoProcess
 	case unix.EMFILE, unix.ENFILE:
-		return ErrTooMany, "a counter takes a descriptor for every event and thread: raise the limit (ulimit -n)"
+		return "a counter takes a descriptor for every event and thread: raise the limit (ulimit -n)", ErrTooMany
 	case unix.EBUSY:
-		return ErrNotSupported, "another user of the PMU has it for itself (EBUSY): is a perf or a VTune running?"
+		return "another user of the PMU has it for itself (EBUSY): is a perf or a VTune running?", ErrNotSupported
 	}
-	return ErrNotSupported, errno.Error()
+	return errno.Error(), ErrNotSupported
 }
 
 // allowed is the highest perf_event_paranoid at which anybody may have the event.

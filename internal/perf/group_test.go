@@ -197,7 +197,7 @@ func TestUserSpaceOnlyIsSaidAndNeverAZero(t *testing.T) {
 	m := process(1)
 	m.refuse = func(e Event, s Scope, tid int) error {
 		if s == Everywhere {
-			class, why := classify(e, unix.EACCES, paranoid(2))
+			why, class := classify(e, unix.EACCES, paranoid(2))
 			return &OpenError{Event: e, PID: tid, Class: class, Errno: unix.EACCES, Why: why}
 		}
 		return nil

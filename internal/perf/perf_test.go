@@ -48,7 +48,7 @@ func TestRefusalsHaveAClassAndAReason(t *testing.T) {
 		"EINVAL":              {Cycles, unix.EINVAL, paranoid(1), ErrNotSupported, "EINVAL"},
 		"something else":      {Cycles, unix.EFAULT, paranoid(1), ErrNotSupported, "bad address"},
 	} {
-		class, why := classify(c.event, c.errno, c.m)
+		why, class := classify(c.event, c.errno, c.m)
 		err := error(&OpenError{Event: c.event, PID: 42, CPU: AnyCPU, Class: class, Errno: c.errno, Why: why})
 		if !errors.Is(err, c.class) || !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v; want %v that says %q", name, err, c.class, c.says)
