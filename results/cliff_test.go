@@ -68,6 +68,7 @@ func TestSimulatedCliffsAreFoundWithinOneStep(t *testing.T) {
 			held++
 		}
 	}
+	t.Logf("%d of %d within one step, %d held by the interval", near, curves, held)
 	if near < curves {
 		t.Errorf("%d of %d cliffs found within one step", near, curves)
 	}
@@ -116,6 +117,7 @@ func TestFlatCurvesHaveNoCliff(t *testing.T) {
 				found++
 			}
 		}
+		t.Logf("%s: %d of %d", name, found, curves)
 		if found > curves/100 {
 			t.Errorf("%s: %d of %d flat curves have a cliff", name, found, curves)
 		}

@@ -157,13 +157,40 @@ func TestAttachingLeavesNoDescriptors(t *testing.T) {
 	}
 }
 
+// ofATrial are the events that a trial's window counts.
+var ofATrial = []perf.Event{
+	perf.Cycles, perf.Instructions, perf.LLCLoads, perf.LLCLoadMisses, perf.Branches, perf.BranchMisses,
+	perf.ContextSwitches, perf.Migrations, perf.PageFaults,
+}
+
+// What the edges of a window cost, and what is done before it.
+func BenchmarkEdge(b *testing.B) {
+	b.Run("attach", func(b *testing.B) {
+		for b.Loop() {
+			g, err := perf.Attach(context.Background(), ofATrial, func() ([]int, error) { return probe.TreeThreads(os.Getpid()) })
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			g.Close()
+			b.StartTimer()
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		g := attach(b, ofATrial...)
+		for b.Loop() {
+			g.Read()
+		}
+		b.ReportMetric(float64(g.Threads), "threads")
+	})
+}
+
 // What counting costs: a switch of contexts to and fro, without and with the
 // events of a trial.
 func BenchmarkSwitch(b *testing.B) {
 	b.Run("counted=no", func(b *testing.B) { pingPong(b, b.N, func() {}) })
 	b.Run("counted=yes", func(b *testing.B) {
-		attach(b, perf.Cycles, perf.Instructions, perf.LLCLoads, perf.LLCLoadMisses, perf.Branches, perf.BranchMisses,
-			perf.ContextSwitches, perf.Migrations, perf.PageFaults)
+		attach(b, ofATrial...)
 		b.ResetTimer()
 		pingPong(b, b.N, func() {})
 	})
