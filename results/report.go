@@ -42,6 +42,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		return nil, err
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
+	cliffs := Cliffs(points, set.Trials)
 	plots := newPlots(set, points)
 	validity, err := validitySection(set, points)
 	if err != nil {
@@ -51,15 +52,11 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment)},
-			{title: "Key findings", text: Findings(points, ceilings, versus)},
+			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			{title: "CPU breakdown", text: []string{
-				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
-			}},
-			{title: "Cache cliff", text: []string{
-				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
-			}},
+			breakdownSection(points),
+			cliffSection(cliffs, plots, l3Of(&set.Environment)),
 			versusSection(versus, published),
 			validity,
 			reproduceSection(set),
@@ -104,6 +101,16 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 		if t != nil {
 			s.tables = append(s.tables, t)
 		}
+	}
+	return s
+}
+
+func breakdownSection(points []*PointStats) section {
+	s := section{title: "CPU breakdown", tables: CounterTables(points), text: []string{
+		"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
+	}}
+	if len(s.tables) == 0 && len(points) > 0 {
+		s.text = append(s.text, noCounters)
 	}
 	return s
 }

@@ -27,6 +27,7 @@ type reportJSON struct {
 	Transports  []taxJSON     `json:"transport_cost"`
 	Searches    []searchJSON  `json:"searches,omitempty"`
 	VersusTS    []versusJSON  `json:"versus_ts"`
+	Cliffs      []cliffJSON   `json:"cliffs,omitempty"`
 	Validity    validityJSON  `json:"validity"`
 	Notes       []string      `json:"notes"`
 	Warnings    []string      `json:"warnings"`
@@ -67,6 +68,7 @@ type pointJSON struct {
 	Lateness      *quantilesJSON `json:"lateness"`
 	RelayCPUs     summaryJSON    `json:"relay_cpus"`
 	CPUPerGbit    summaryJSON    `json:"relay_cpu_seconds_per_gbit"`
+	Counters      *countersJSON  `json:"counters,omitempty"`
 	Clients       []hostJSON     `json:"clients,omitempty"` // where several hosts sent the load
 }
 
@@ -170,6 +172,9 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	for i := range vs {
 		r.VersusTS = append(r.VersusTS, vs[i].json(names))
 	}
+	for _, c := range Cliffs(points, set.Trials) {
+		r.Cliffs = append(r.Cliffs, c.json(names[c.Config]))
+	}
 	return writeJSON(w, r)
 }
 
@@ -218,7 +223,7 @@ func (p *PointStats) json(name string) pointJSON {
 		Sent: p.SentBps.json(), Delivered: p.DeliveredBps.json(),
 		Shortfall: orNull(p.Shortfall), Loss: orNull(p.Loss), IntervalCV: orNull(p.IntervalCV),
 		Latency: quantiles(p.Latency), RTT: quantiles(p.RTT), Pacing: quantiles(p.Pacing), Lateness: quantiles(p.Lateness),
-		RelayCPUs: p.RelayCPU.json(), CPUPerGbit: p.CPUPerGbit.json(),
+		RelayCPUs: p.RelayCPU.json(), CPUPerGbit: p.CPUPerGbit.json(), Counters: p.Counters.json(),
 	}
 }
 
