@@ -26,12 +26,7 @@ type hostile struct {
 
 func newHostile(t *testing.T, s *Server) *hostile {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn := plain(t, s)
 	session, err := tlsrec.Handshake(context.Background(), conn, tlsrec.Client, &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
@@ -140,12 +135,7 @@ func testHostileRecords(t *testing.T, k transport.Kind) {
 	t.Run("plain text on a TLS port", func(t *testing.T) {
 		s := start(t, Config{Transport: k})
 		others := startPairs(t, s, 10)
-		conn, err := net.Dial("tcp", s.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(patience))
+		conn := plain(t, s)
 		if err := derp.WriteUpgradeRequest(conn, "x", false); err != nil {
 			t.Fatal(err)
 		}
@@ -161,12 +151,7 @@ func testHostileRecords(t *testing.T, k transport.Kind) {
 func testTLSOnPlainPort(t *testing.T, k transport.Kind) {
 	s := start(t, Config{Transport: k})
 	others := startPairs(t, s, 10)
-	conn, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn := plain(t, s)
 	if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
 		t.Error("a plain relay did a TLS handshake")
 	}

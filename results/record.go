@@ -77,7 +77,7 @@ func (t *Trial) Valid() bool { return t.OK() && len(t.Validity) == 0 }
 // delivered Gbit; NaN where it was not measured.
 func (t *Trial) relayCost() (cpus, perGbit float64) {
 	r := t.Relay
-	if r == nil || !(r.WindowSeconds > 0) {
+	if r == nil || r.CPUNA != "" || !(r.WindowSeconds > 0) {
 		return math.NaN(), math.NaN()
 	}
 	cpus, perGbit = r.CPUSeconds/r.WindowSeconds, math.NaN()

@@ -30,6 +30,9 @@ func setup(env *Environment) []string {
 		if h.Host.Lab != "" {
 			lines = append(lines, "Measured in the lab: "+h.Host.Lab+".")
 		}
+		if h.Host.NoCPUTime != "" {
+			lines = append(lines, "CPU time n/a: "+h.Host.NoCPUTime+".")
+		}
 	}
 	for _, v := range env.Relays {
 		text := v.Version

@@ -196,3 +196,40 @@ func TestTheLabSharesItsCPU(t *testing.T) {
 		t.Errorf("the report does not say so: %v", err)
 	}
 }
+
+// A clock too coarse to be believed must not become a cost.
+func TestCPUTimeThatCannotBeToldIsNoCost(t *testing.T) {
+	c := hd(2)
+	set := sampleSet()
+	set.Environment.Hosts[0].Host.NoCPUTime = "the CPU clock of a process goes in steps of 10ms here"
+	for _, tr := range set.Trials {
+		if tr.Relay != nil {
+			tr.Relay.CPUNA = set.Environment.Hosts[0].Host.NoCPUTime
+		}
+	}
+	points, err := Points(set.Trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for _, p := range points {
+		seen = seen || p.Point.Config == c
+		if !math.IsNaN(p.CPUPerGbit.Mean) || !math.IsNaN(p.RelayCPU.Mean) {
+			t.Errorf("%v: %v CPU-s/Gbit, %v CPUs", p.Point, p.CPUPerGbit.Mean, p.RelayCPU.Mean)
+		}
+	}
+	if !seen {
+		t.Fatal("the sample has no hd with two workers")
+	}
+	r, err := NewReport(set, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := r.Write(&b, Terminal); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "CPU time n/a") || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "times the CPU time") {
+		t.Errorf("%s", b.String())
+	}
+}

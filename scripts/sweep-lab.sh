@@ -31,7 +31,7 @@ shared=$(mktemp -d "hdbench-out/.lab-XXXXXX") # all of the host that the guest s
 out() {
   if [[ -d $shared/$folder ]]; then
     mv "$shared/$folder" hdbench-out/
-    echo "sweep-lab: results in hdbench-out/$folder" >&2
+    echo "sweep-lab: results in hdbench-out/$folder; its report again: bin/hdbench report hdbench-out/$folder" >&2
   fi
   rm -rf "$shared"
 }

@@ -193,10 +193,13 @@ func failure(err error) *nats.Msg {
 
 func (a *agent) host(context.Context, struct{}) (hostReply, error) {
 	h, err := probe.ThisHost()
+	if err != nil {
+		return hostReply{}, err
+	}
 	if err := transport.Check(transport.KTLS); err != nil {
 		h.NoKTLS = err.Error()
 	}
-	return hostReply{h, a.cfg.Version}, err
+	return hostReply{h, a.cfg.Version}, nil
 }
 
 func (a *agent) readClock(context.Context, struct{}) (clockReply, error) {

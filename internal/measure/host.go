@@ -12,6 +12,7 @@ type Host struct {
 	Congestion string `json:"tcp_congestion_control"` // default of new sockets
 	Virtual    bool   `json:"virtualised"`            // the CPU reports a hypervisor
 	Go         string `json:"go"`
-	Lab        string `json:"lab,omitempty"`     // a kernel of the lab: what it is, and what its numbers are not
-	NoKTLS     string `json:"no_ktls,omitempty"` // why its kernel cannot carry TLS records; empty: it can
+	Lab        string `json:"lab,omitempty"`         // a kernel of the lab: what it is, and what its numbers are not
+	NoCPUTime  string `json:"no_cpu_time,omitempty"` // why the CPU time of its processes cannot be told; empty: it can
+	NoKTLS     string `json:"no_ktls,omitempty"`     // why its kernel cannot carry TLS records; empty: it can
 }

@@ -11,6 +11,7 @@ type Relay struct {
 	// CPUSeconds is what the process used, all threads, user and system, in the
 	// WindowSeconds between the two readings at the window's edges.
 	CPUSeconds    float64 `json:"cpu_seconds"`
+	CPUNA         string  `json:"cpu_na,omitempty"` // why CPUSeconds says nothing; empty: it does
 	WindowSeconds float64 `json:"window_seconds"`
 
 	Counters *Counters `json:"counters,omitempty"` // nil where the relay has none we can read

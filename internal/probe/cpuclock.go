@@ -3,6 +3,8 @@ package probe
 
 import (
 	"fmt"
+	"math"
+	"os"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -54,4 +56,47 @@ func TreeCPUTime(pid int) (time.Duration, error) {
 		}
 	}
 	return total, nil
+}
+
+// maxCPUStep is how coarse a process's CPU clock may be: a window is a second or
+// more, and what uses a CPU for microseconds at a time is missed, or counted
+// many times over, by a clock that only looks now and then.
+const maxCPUStep = time.Millisecond
+
+// NoCPUTime is why CPUTime says nothing on this host: its clock goes in steps, as
+// in user-mode Linux, whose scheduler counts ticks. Empty: it is fine.
+func NoCPUTime() (string, error) {
+	step, err := cpuStep(func() (time.Duration, error) { return CPUTime(os.Getpid()) })
+	if err != nil || step <= maxCPUStep {
+		return "", err
+	}
+	return fmt.Sprintf("the CPU clock of a process goes in steps of %v here", step.Round(time.Millisecond)), nil
+}
+
+// cpuStep is the smallest step that a clock makes while it is read again and
+// again. It is looked at for some steps and a bounded number of readings.
+func cpuStep(read func() (time.Duration, error)) (time.Duration, error) {
+	const steps, readings = 4, 10_000_000
+	last, err := read()
+	if err != nil {
+		return 0, err
+	}
+	least, seen := time.Duration(math.MaxInt64), 0
+	for range readings {
+		now, err := read()
+		if err != nil {
+			return 0, err
+		}
+		if now == last {
+			continue
+		}
+		if seen > 0 { // the first may be the rest of one
+			least = min(least, now-last)
+		}
+		last = now
+		if seen++; seen > steps {
+			break
+		}
+	}
+	return least, nil
 }

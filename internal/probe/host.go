@@ -49,7 +49,8 @@ func ThisHost() (measure.Host, error) {
 	if cc, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
 		h.Congestion = strings.TrimSpace(string(cc))
 	}
-	return h, nil
+	h.NoCPUTime, err = NoCPUTime()
+	return h, err
 }
 
 // Siblings groups CPUs by the physical core they are threads of, in the order of
