@@ -19,7 +19,7 @@ mapfile -t packages < <(go list ./... | grep -v '/cmd/')
 step "unit tests (race)" go test -race -count=1 "${packages[@]}"
 step "commands" go test -count=1 ./cmd/...
 step "benchmarks, once" go test -run '^$' -bench . -benchtime 1x ./...
-step fuzz scripts/fuzz.sh "${FUZZTIME:-3s}"
+step fuzz scripts/fuzz.sh "${FUZZTIME:-20000x}"
 step "derper 1.96.4" make --no-print-directory baseline DERPER=1.96.4
 step interop make --no-print-directory interop
 step lab make --no-print-directory lab
