@@ -25,6 +25,7 @@ type section struct {
 	tables   []*Table
 	wide     []*Table // in place of tables where there is room to sort and filter
 	figures  []*figure.Figure
+	flames   []graph  // of the page only
 	legend   []string // of the figures
 	after    []string
 	commands []string
@@ -50,9 +51,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 			{title: "Key findings", text: Findings(points, ceilings, versus)},
 			sweepSection(points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			{title: "CPU breakdown", text: []string{
-				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
-			}},
+			profileSection(set, points, published),
 			{title: "Cache cliff", text: []string{
 				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
 			}},

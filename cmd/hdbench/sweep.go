@@ -35,7 +35,11 @@ trial, with these placeholders filled in:
 
 --interleave measures two builds of hd in one sweep, trial by trial on the same
 hosts with this hdbench's client. The folder then holds two, base and new, each
-an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
+an ordinary results folder; hdbench compare judges them as pairs.
+
+--profile samples every configuration once, after all rates, in a trial of its
+own that makes no ceiling: CPU breakdown, pprof profiles and flame graphs. With
+--resume it adds them to a sweep that has none.`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
 		Example: `  hdbench sweep smoke --out /tmp/smoke
   hdbench sweep smoke --out /tmp/both --interleave /opt/hdbench-old
   hdbench sweep --external 'mine=/opt/relay --addr {addr} --threads {workers}'`,
@@ -62,6 +66,7 @@ an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join
 	f.StringVar(&o.Derper, "derper", "", "derper to use as the TS baseline; default: the one that make baseline built")
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
+	f.BoolVar(&o.Profile, "profile", false, "sample every configuration in a trial of its own: where its CPU time goes")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
 	cmd.MarkFlagsMutuallyExclusive("out", "resume")
 	cmd.MarkFlagsMutuallyExclusive("external", "resume")
@@ -101,6 +106,7 @@ func dryRunSweep(s *streams, o scenarios.Sweep) error {
 			return badInput(err)
 		}
 	}
+	sc.Profile = sc.Profile || o.Profile
 	t, err := sc.Plan()
 	if err != nil {
 		return badInput(err)

@@ -127,6 +127,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbClock:         answer(a.readClock),
 		verbRelayStart:    answer(a.startRelay),
 		verbRelayWindow:   answer(a.relayWindow),
+		verbRelayProfile:  answer(a.relayProfile),
 		verbRelayCounters: answer(a.relayCounters),
 		verbRelayStop:     answer(a.stopRelay),
 		verbRelayVersion:  answer(a.relayVersion),
@@ -182,8 +183,11 @@ func answer[Req, Resp any](do func(context.Context, Req) (Resp, error)) handler 
 // text is the body: a header cannot hold every text.
 func failure(err error) *nats.Msg {
 	code := codeFailed
-	if errors.Is(err, errBadRequest) {
+	switch {
+	case errors.Is(err, errBadRequest):
 		code = codeBadRequest
+	case errors.Is(err, ErrNoProfile):
+		code = codeNoProfile
 	}
 	return &nats.Msg{
 		Header: nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {code}},

@@ -20,6 +20,7 @@ const (
 	verbClock         = "clock"
 	verbRelayStart    = "relay-start"
 	verbRelayWindow   = "relay-window"
+	verbRelayProfile  = "relay-profile"
 	verbRelayCounters = "relay-counters"
 	verbRelayStop     = "relay-stop"
 	verbRelayVersion  = "relay-version"
@@ -41,6 +42,7 @@ const (
 const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
+	codeNoProfile  = "no-profile"
 )
 
 type hostReply struct {

@@ -123,10 +123,11 @@ func functions(e *elf.File) []symbol {
 }
 
 // readable is a name as its language writes it, without the parameters, and
-// without what compilers append to the parts of a function they have split.
+// without what compilers append to the parts of a function they have split, and
+// Go's linker to one that is called from assembly.
 func readable(name string) string {
 	name = demangle.Filter(name, demangle.NoParams, demangle.NoEnclosingParams, demangle.NoTemplateParams, demangle.NoClones)
-	for _, suffix := range []string{".isra.", ".part.", ".constprop.", ".cold", ".llvm."} {
+	for _, suffix := range []string{".isra.", ".part.", ".constprop.", ".cold", ".llvm.", ".abi0", ".abiinternal"} {
 		if at := strings.LastIndex(name, suffix); at > 0 {
 			name = name[:at]
 		}
