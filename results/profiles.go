@@ -23,7 +23,7 @@ type Profiled struct {
 }
 
 // Profiles are the profiled trials, in the order of configurations.
-func Profiles(trials []*Trial, points []*PointStats) []Profiled {
+func Profiles(trials []*Trial) []Profiled {
 	var out []Profiled
 	for _, t := range trials {
 		if t.Kind != KindProfile {

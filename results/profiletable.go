@@ -87,7 +87,7 @@ func categoriesOf(ps []*measure.Profile, kernel bool) []string {
 func narrow(name string) string {
 	var lines []string
 	line := ""
-	for _, w := range strings.Fields(strings.Replace(name, "GOMAXPROCS=", "GOMAX= ", 1)) {
+	for _, w := range strings.Fields(strings.Replace(name, "GOMAXPROCS=", "GOMAX- PROCS=", 1)) {
 		if line != "" && len(line)+1+len(w) > 9 {
 			lines, line = append(lines, line), ""
 		}
@@ -199,7 +199,7 @@ func ProfileTables(title string, p *measure.Profile) []*Table {
 	cats.Notes = []string{
 		fmt.Sprintf("%s: %s.", p.Event, eventMeaning(p.Event)),
 		fmt.Sprintf("%s at %d Hz over %.1f s, %d lost; %s, %s; %s %% in a named category, by the rules %s.",
-			plural(int(p.Samples), "sample"), p.FrequencyHz, p.Seconds, p.Lost, processes(p.DescendantsSeen), plural(p.ThreadsSeen, "thread"), percent(p.Named()), p.Rules),
+			plural(int(p.Samples), "sample"), p.FrequencyHz, p.Seconds, p.Lost, processes(p.Processes), plural(p.Threads, "thread"), percent(p.Named()), p.Rules),
 		fmt.Sprintf("Reading the samples took %.1f ms of CPU time; taking them costs the process itself about as many interrupts as there are samples.", 1000*p.SamplerCPU),
 	}
 	cats.Notes = append(cats.Notes, p.Notes...)

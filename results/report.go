@@ -43,15 +43,15 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		return nil, err
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
-	plots := newPlots(set, points)
+	plots, profiles := newPlots(set, points), Profiles(set.Trials)
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment)},
-			{title: "Key findings", text: Findings(points, ceilings, versus)},
+			{title: "Key findings", text: Findings(points, ceilings, versus, profiles)},
 			sweepSection(points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			profileSection(set, points, published),
+			profileSection(set, profiles, published),
 			{title: "Cache cliff", text: []string{
 				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
 			}},

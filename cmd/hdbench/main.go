@@ -83,7 +83,7 @@ Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newSweep(s), newReport(s), newCompare(s), newTrend(s), newScenarios(s),
-		newRelay(s), newLoad(s), newCalibrate(s),
+		newRelay(s), newLoad(s), newCalibrate(s), newProfile(s),
 		newAgent(s), newVersion(s),
 	)
 	return root

@@ -6,9 +6,12 @@ package measure
 // Shares are of Weight, which is what the event counts: nanoseconds of cpu-clock,
 // cycles of cycles. Of cpu-clock every sample weighs the same.
 type Profile struct {
+	Binary      string  `json:"binary"`       // file name of the process's program
 	Event       string  `json:"event"`        // cpu-clock or cycles
 	FrequencyHz int     `json:"frequency_hz"` // asked for, per CPU in use
 	Seconds     float64 `json:"seconds"`      // how long was sampled, wall time
+	Processes   int     `json:"processes"`    // found running
+	Threads     int     `json:"threads"`      // found running
 
 	Samples   uint64 `json:"samples"`
 	Weight    uint64 `json:"weight"`
@@ -19,20 +22,17 @@ type Profile struct {
 	UnresolvedKernel uint64 `json:"unresolved_kernel_samples"`
 	UnresolvedUser   uint64 `json:"unresolved_user_samples"`
 
-	Categories []CategoryShare `json:"categories"` // heaviest first; the rest, if any, is named unknown
-	Functions  []FunctionShare `json:"functions"`  // the heaviest; see MaxFunctions
+	Rules      string          `json:"rules"`      // the rules file, or built in
+	Categories []CategoryShare `json:"categories"` // heaviest first; what no rule knows is named unknown
 
-	Rules           string   `json:"rules"`               // the rules file, or built in
-	SamplerCPU      float64  `json:"sampler_cpu_seconds"` // what the sampler itself used, beside what sampling costs the process
-	Notes           []string `json:"notes,omitempty"`     // what a reader must know: symbols that could not be read, and why
-	File            string   `json:"file,omitempty"`      // the pprof profile, in the results folder
-	Folded          string   `json:"folded,omitempty"`    // the folded stacks
-	NA              string   `json:"na,omitempty"`        // why there is no profile; all else is empty then
-	MaxFunctions    int      `json:"max_functions"`       // how many functions are listed at most
-	OtherFunctions  int      `json:"other_functions"`     // how many functions are not listed
-	OtherWeight     uint64   `json:"other_weight"`        // and their weight
-	DescendantsSeen int      `json:"processes"`           // processes sampled
-	ThreadsSeen     int      `json:"threads"`             // threads sampled
+	Functions      []FunctionShare `json:"functions"`       // the heaviest
+	OtherFunctions int             `json:"other_functions"` // how many more there are
+	OtherWeight    uint64          `json:"other_weight"`    // and their weight
+
+	SamplerCPU float64  `json:"sampler_cpu_seconds"` // of reading the samples; what taking them costs is the process's own
+	Notes      []string `json:"notes,omitempty"`     // what a reader must know: names that could not be read, and why
+	File       string   `json:"file,omitempty"`      // the pprof profile, in the results folder
+	Folded     string   `json:"folded,omitempty"`    // the folded stacks
 }
 
 // CategoryUnknown is what no rule has put anywhere.

@@ -1,8 +1,10 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	pprof "github.com/google/pprof/profile"
@@ -27,6 +29,7 @@ func (p *Profile) Write(w io.Writer) error {
 		locations: map[locationKey]*pprof.Location{},
 	}
 	b.out.DefaultSampleType = b.out.SampleType[1].Type
+	b.mappingOfBinary(p) // what pprof calls the file is the first
 	for i := range p.Stacks {
 		b.add(&p.Stacks[i])
 	}
@@ -101,6 +104,17 @@ func (b *pprofBuilder) function(f *Frame) *pprof.Function {
 	return fn
 }
 
+func (b *pprofBuilder) mappingOfBinary(p *Profile) {
+	for i := range p.Stacks {
+		for j := range p.Stacks[i].Frames {
+			if f := &p.Stacks[i].Frames[j]; f.own {
+				b.mapping(f)
+				return
+			}
+		}
+	}
+}
+
 // mapping is the module. Its names are all there, so that nobody looks for more.
 func (b *pprofBuilder) mapping(f *Frame) *pprof.Mapping {
 	if m := b.mappings[f.Module]; m != nil {
@@ -120,3 +134,20 @@ const (
 	EndingPprof  = ".pb.gz"
 	EndingFolded = ".folded"
 )
+
+// WriteFiles writes the profile and its folded stacks, each whole or with an error.
+func (p *Profile) WriteFiles(pprofFile, foldedFile string) error {
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{pprofFile, p.Write}, {foldedFile, p.WriteFolded}} {
+		out, err := os.Create(f.name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.write(out), out.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", f.name, err)
+		}
+	}
+	return nil
+}

@@ -46,12 +46,20 @@ var ErrNoProcess = errors.New("no such process")
 // ErrIdle means that a process was never found running.
 var ErrIdle = errors.New("nothing was sampled: the process was idle")
 
-func (c *Config) check() error {
+// Check finds what is wrong with a configuration, whatever is running.
+func (c Config) Check() error {
+	if c.FrequencyHz < 0 || c.FrequencyHz > MaxFrequency {
+		return fmt.Errorf("sampling frequency %d Hz: want 1 to %d", c.FrequencyHz, MaxFrequency)
+	}
+	return nil
+}
+
+func (c *Config) prepare() error {
+	if err := c.Check(); err != nil {
+		return err
+	}
 	if c.FrequencyHz == 0 {
 		c.FrequencyHz = DefaultFrequency
-	}
-	if c.FrequencyHz < 1 || c.FrequencyHz > MaxFrequency {
-		return fmt.Errorf("sampling frequency %d Hz: want 1 to %d", c.FrequencyHz, MaxFrequency)
 	}
 	if c.PID < 1 {
 		return fmt.Errorf("process %d: %w", c.PID, ErrNoProcess)

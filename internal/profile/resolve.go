@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,10 +56,11 @@ func (s *Sampler) Resolve(rules *Rules) (*Profile, error) {
 	slices.SortFunc(p.files, func(a, b *elfFile) int { return cmp.Compare(a.path, b.path) })
 	slices.Sort(s.world.notes)
 	p.Summary = measure.Profile{
-		Event: s.taps.event.Name, FrequencyHz: s.cfg.FrequencyHz, Seconds: s.seconds,
+		Binary: filepath.Base(s.world.main[program{pid: uint32(s.cfg.PID)}]),
+		Event:  s.taps.event.Name, FrequencyHz: s.cfg.FrequencyHz, Seconds: s.seconds,
 		Samples: s.got.samples, Weight: s.got.weight, Lost: s.lost + s.got.dropped, Throttled: s.throttled, LeafOnly: s.got.leafOnly,
-		Rules: rules.Name, SamplerCPU: s.cpu.Seconds(), Notes: s.world.notes, MaxFunctions: maxFunctions,
-		DescendantsSeen: len(s.processes), ThreadsSeen: len(s.threads),
+		Rules: rules.Name, SamplerCPU: s.cpu.Seconds(), Notes: s.world.notes,
+		Processes: len(s.processes), Threads: len(s.threads),
 	}
 	p.summarize()
 	return p, nil

@@ -37,7 +37,7 @@ type Sampler struct {
 
 // Open attaches to a process, its threads and descendants, without sampling yet.
 func Open(c Config) (*Sampler, error) {
-	if err := c.check(); err != nil {
+	if err := c.prepare(); err != nil {
 		return nil, err
 	}
 	t, err := attach(c)
