@@ -49,7 +49,7 @@ func profileSection(set *Set, ps []Profiled, published *Published) section {
 		}
 	}
 	s.after = append(s.after,
-		"Every configuration was sampled once, in a trial of its own that makes no ceiling, at the highest rate at which it lost less than 1 % (or else lost least). Shares are of the CPU time of the relay's process, kernel and softirqs on its threads included; of 1,000 samples a share of 10 % is known to ±1.9 points (95 %).",
+		"Every configuration was sampled once, in a trial of its own that makes no ceiling, at the highest rate of which less than 1 % was missing, lost or held back (or else the least). Shares are of the CPU time of the relay's process, kernel and softirqs on its threads included; of 1,000 samples a share of 10 % is known to ±1.9 points (95 %).",
 		"Shares of relays at different rates are not costs: CPU-s/Gbit is in the comparison.",
 		"Cost of sampling: CPU-s/Gbit of the sampled trial over those of the same point without a sampler; in brackets where one more trial without one would be in 95 % of cases.",
 		"`go tool pprof -top DIR/profiles/NAME.pb.gz` has all functions, `-tags` the threads and categories; the folded stacks are beside it. The published figures are of cycles, of another relay on other hardware.",

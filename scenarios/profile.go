@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 
 	"hdbench/internal/fleet"
 	"hdbench/internal/profile"
@@ -23,8 +24,10 @@ import (
 // is half busy is five hundred samples, too few to tell small shares apart.
 const profileWindow = 3 * time.Second
 
-// profiledLoss is what a relay may lose at the rate at which it is sampled.
-const profiledLoss = 0.01
+// profiledMissing is how much of what is offered may be missing at the rate at
+// which a relay is sampled, lost or held back: what one relay loses another keeps
+// its senders from sending.
+const profiledMissing = 0.01
 
 // profileAll samples every configuration once, when all rates have been measured:
 // the trials that are sampled are others than those that make ceilings.
@@ -120,15 +123,15 @@ func (s *sweep) profile(ctx context.Context, c results.Config, hd, cannot string
 	return t, p, nil
 }
 
-// profiledRate is the rate at which a configuration is sampled: the highest at
-// which it lost less than 1 % in valid trials; where it lost more everywhere, the
-// one at which it lost least; where no trial is valid, the same of those that have
-// numbers.
+// profiledRate is the rate at which a configuration is sampled: the highest of
+// which less than 1 % was missing in valid trials; where more was missing
+// everywhere, the one with the least; where no trial is valid, the same of those
+// that have numbers.
 func profiledRate(done map[string]*results.Trial, c results.Config) (units.Rate, bool) {
 	type seen struct {
-		rate          units.Rate
-		sent, arrived uint64
-		valid         bool
+		rate    units.Rate
+		missing []float64
+		valid   bool
 	}
 	by := map[units.Rate]*seen{}
 	for _, t := range done {
@@ -141,27 +144,22 @@ func profiledRate(done map[string]*results.Trial, c results.Config) (units.Rate,
 			by[t.Point.Offered] = at
 		}
 		if at.valid == t.Valid() {
-			at.sent, at.arrived = at.sent+t.Load.SentPackets, at.arrived+t.Load.DeliveredPackets
+			at.missing = append(at.missing, missing(t))
 		}
-	}
-	loss := func(s *seen) float64 {
-		if s.sent == 0 {
-			return 1
-		}
-		return max(profiledLoss, 1-float64(s.arrived)/float64(s.sent)) // less is all the same
 	}
 	var best *seen
-	better := func(a, b *seen) int {
-		if a.valid != b.valid {
-			if a.valid {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(-cmp.Compare(loss(a), loss(b)), cmp.Compare(a.rate, b.rate))
-	}
 	for _, s := range by {
-		if best == nil || better(s, best) > 0 {
+		if best == nil {
+			best = s
+			continue
+		}
+		mine, its := max(profiledMissing, stat.Mean(s.missing, nil)), max(profiledMissing, stat.Mean(best.missing, nil)) // less is all the same
+		switch {
+		case s.valid != best.valid:
+			if s.valid {
+				best = s
+			}
+		case mine < its, mine == its && s.rate > best.rate:
 			best = s
 		}
 	}
@@ -169,6 +167,19 @@ func profiledRate(done map[string]*results.Trial, c results.Config) (units.Rate,
 		return 0, false
 	}
 	return best.rate, true
+}
+
+// missing is the share of what is offered (with max, of what was sent) that was not
+// delivered in the window.
+func missing(t *results.Trial) float64 {
+	of := float64(t.Point.Offered)
+	if t.Point.Offered.IsMax() {
+		of = t.Load.SentBps
+	}
+	if !(of > 0) {
+		return 1
+	}
+	return 1 - t.Load.DeliveredBps/of
 }
 
 // profileFiles are the files of the configurations' profiles, without the ending.
