@@ -98,7 +98,7 @@ type relayRef struct {
 	ID string `json:"id"`
 }
 
-// windowRequest asks for the CPU time a relay uses between two times of the
+// windowRequest asks for what a relay uses between two times of the
 // agent's clock. The answer comes when the second has passed.
 type windowRequest struct {
 	ID      string `json:"id"`
@@ -110,6 +110,8 @@ type windowRequest struct {
 type Window struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Seconds    float64 `json:"seconds"`
+
+	Perf *measure.PerfCounters `json:"perf"`
 }
 
 type countersReply struct {
