@@ -31,7 +31,7 @@ func TestProfiledRate(t *testing.T) {
 		{"a trial that cannot be trusted does not count", []seen{{1e9, 1, true, ""}, {9e9, 1, false, ""}}, 1e9},
 		{"unless there is no other", []seen{{1e9, 1, false, ""}, {9e9, 1, false, ""}}, 9e9},
 		{"of a run that can be and one that cannot, the one", []seen{{1e9, 1, true, ""}, {3e9, 0.1, false, ""}, {3e9, 1, true, ""}}, 3e9},
-		{"a search has rates, too", []seen{{1e9, 1, true, results.KindSearch}, {2e9, 0.99, true, results.KindSearch}}, 2e9},
+		{"a search has rates, too", []seen{{1e9, 1, true, results.KindSearch}, {2e9, 0.995, true, results.KindSearch}}, 2e9},
 		{"what is no trial does not count", []seen{{1e9, 1, true, ""}, {5e9, 1, true, results.KindProbe}, {6e9, 1, true, results.KindProfile}}, 1e9},
 		{"nothing", nil, 0},
 	} {
