@@ -61,7 +61,7 @@ func profiledSet() *Set {
 	profile(tls(derper()), 1*units.Gbps, 996, 1.2, "derper-1.102.5-tls-gomaxprocs-1", bad)
 	not := trial(hd(1), 5*units.Gbps, 1, 1000, 0.3)
 	not.Kind, not.ID, not.Load, not.Relay = KindProfile, TrialID(KindProfile, not.Point, 1), nil, nil
-	not.NA = "no profile: not permitted: kernel.perf_event_paranoid is 4: run as root or with CAP_PERFMON"
+	not.NA = "the relay cannot be sampled: not permitted: kernel.perf_event_paranoid is 4: run as root or with CAP_PERFMON"
 	s.Trials = append(s.Trials, not)
 	return s
 }
@@ -82,6 +82,29 @@ func TestProfileGoldens(t *testing.T) {
 		}
 	}
 	golden(t, "profile.json", export(t, "json", profiledSet()))
+}
+
+// Where nobody may sample, the section says why, once, and nothing else.
+func TestReportWithoutPermission(t *testing.T) {
+	s := profiledSet()
+	for _, tr := range s.Trials {
+		if tr.Kind == KindProfile {
+			tr.Profile, tr.Load, tr.Relay, tr.NA = nil, nil, nil, "the relay cannot be sampled: not permitted: kernel.perf_event_paranoid is 4"
+		}
+	}
+	report, err := NewReport(s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := report.Write(&b, Markdown); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(b.String(), "## CPU breakdown\n")
+	got, _, _ := strings.Cut(rest, "\n## ")
+	if want := "\n- n/a: the relay cannot be sampled: not permitted: kernel.perf\\_event\\_paranoid is 4 (hd tcp 1 worker, hd tls 1 worker, derper 1.102.5 tls GOMAXPROCS=2)\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 // A profiled trial is no trial: it makes no point, no ceiling and no bench line.

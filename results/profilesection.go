@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"hdbench/results/figure"
 	"hdbench/results/flame"
@@ -26,6 +27,10 @@ func profileSection(set *Set, ps []Profiled, published *Published) section {
 		return s
 	}
 	names := profileNames(ps)
+	if !slices.ContainsFunc(ps, func(p Profiled) bool { return p.Profile != nil }) {
+		s.text = noProfiles(ps, names)
+		return s
+	}
 	for _, group := range byLoad(ps) {
 		s.tables = append(s.tables, CategoryTable("Share of CPU time · "+group[0].Config.Load.String(), group, names))
 	}
@@ -38,9 +43,6 @@ func profileSection(set *Set, ps []Profiled, published *Published) section {
 		events[p.Profile.Event] = true
 		title := fmt.Sprintf("Functions · %s, %s Mbps offered", loadName(ps, names, p.Config), rateCell(p.Trial))
 		s.tables = append(s.tables, FunctionTable(title, p.Profile, topFunctions))
-	}
-	if len(events) == 0 {
-		return s // there is nothing to set the published table against
 	}
 	s.tables = append(s.tables, sampled, published.CPUTable())
 	for _, e := range []string{"cycles", "cpu-clock"} {
@@ -56,6 +58,23 @@ func profileSection(set *Set, ps []Profiled, published *Published) section {
 	)
 	s.flames, s.after = flames(set, ps, names, s.after)
 	return s
+}
+
+// noProfiles says why there is none, a line a reason.
+func noProfiles(ps []Profiled, names map[Config]string) []string {
+	var why []string
+	of := map[string][]string{}
+	for _, p := range ps {
+		if of[p.NA] == nil {
+			why = append(why, p.NA)
+		}
+		of[p.NA] = append(of[p.NA], loadName(ps, names, p.Config))
+	}
+	var lines []string
+	for _, w := range why {
+		lines = append(lines, fmt.Sprintf("n/a: %s (%s)", w, strings.Join(of[w], ", ")))
+	}
+	return lines
 }
 
 // profileNames are the names of the profiled configurations.

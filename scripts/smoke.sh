@@ -18,9 +18,11 @@ for want in 'hd tcp 1 worker' 'hd tls 1 worker' 'derper .* tcp GOMAXPROCS=1' 'de
 done
 trials=$(grep -c '"kind":"trial"' "$out/trials.jsonl")
 ((trials == 16)) || fail "$trials trials, want 16"
-for bad in '"error":' '"na":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
+for bad in '"error":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
   ! grep -q "$bad" "$out/trials.jsonl" || fail "a record has $bad"
 done
+bin/hdbench report "$out" --format json >"$tmp/report.json"
+grep -q '"not_measurable": 0' "$tmp/report.json" || fail "a trial could not be made here"
 
 # Where the CPU time goes, of all four: 95 % and more in a named category.
 profiles=$(grep -c '"kind":"profile"' "$out/trials.jsonl")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hdbench/internal/measure"
@@ -34,7 +35,7 @@ type Profile struct {
 const maxProfile = maxMessage / 2
 
 // ErrNoProfile means that a host cannot or may not sample; the text says why.
-var ErrNoProfile = errors.New("no profile")
+var ErrNoProfile = errors.New("the relay cannot be sampled")
 
 // relayProfile samples a relay with all its threads and descendants.
 func (a *agent) relayProfile(ctx context.Context, q profileRequest) (Profile, error) {
@@ -83,12 +84,12 @@ func (a *agent) relayProfile(ctx context.Context, q profileRequest) (Profile, er
 	return packProfile(p)
 }
 
-// cannotSample marks an error that would be the same another time.
+// cannotSample marks an error that would be the same another time, of whatever
+// relay: it says why, and not of whom.
 func cannotSample(err error) error {
-	for _, class := range []error{perf.ErrNotPermitted, perf.ErrNotSupported, perf.ErrNoPMU, perf.ErrTooMany} {
-		if errors.Is(err, class) {
-			return fmt.Errorf("%w: %w", ErrNoProfile, err)
-		}
+	var open *perf.OpenError
+	if errors.As(err, &open) && !errors.Is(err, perf.ErrNoProcess) {
+		return fmt.Errorf("%w: %s", ErrNoProfile, open.Reason())
 	}
 	return err
 }
@@ -118,7 +119,7 @@ func (r *Relay) Profile(ctx context.Context, begin, end int64, frequencyHz int) 
 	err := r.host.call(ctx, verbRelayProfile, profileRequest{r.Info.ID, r.host.local(begin), r.host.local(end), frequencyHz}, &p)
 	var remote *RemoteError
 	if errors.As(err, &remote) && remote.Code == codeNoProfile {
-		return nil, fmt.Errorf("%w: %s", ErrNoProfile, remote.Text)
+		return nil, fmt.Errorf("%w%s", ErrNoProfile, strings.TrimPrefix(remote.Text, ErrNoProfile.Error()))
 	}
 	if err != nil {
 		return nil, err
