@@ -44,26 +44,30 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	plots, profiles := newPlots(set, points), Profiles(set.Trials)
+	validity, err := validitySection(set, points)
+	if err != nil {
+		return nil, err
+	}
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment)},
 			{title: "Key findings", text: Findings(points, ceilings, versus, profiles)},
-			sweepSection(points, plots),
+			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
 			profileSection(set, profiles, published),
 			{title: "Cache cliff", text: []string{
 				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
 			}},
 			versusSection(versus, published),
-			validitySection(set, points),
+			validity,
 			reproduceSection(set),
 		},
 	}
 	return r, r.addSearches(set.Trials)
 }
 
-func sweepSection(points []*PointStats, plots *plots) section {
+func sweepSection(trials []*Trial, points []*PointStats, plots *plots) section {
 	s := section{title: "Rate sweep", tables: SweepTables(points), wide: WideSweepTables(points)}
 	if len(points) == 0 {
 		s.text = []string{"No trial has been made yet."}
@@ -71,6 +75,9 @@ func sweepSection(points []*PointStats, plots *plots) section {
 	}
 	s.figures = append(plots.sweep(), plots.latency()...)
 	s.after = SweepLegend()
+	if n := latencyNote(trials); n != "" {
+		s.after = append(s.after, n)
+	}
 	s.legend = []string{"In the plots, bands and whiskers are 95 % intervals; an empty marker has no valid run. What is offered as max has no place on the axis."}
 	return s
 }
@@ -92,7 +99,7 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 	} else {
 		s.after = append(s.after, "kTLS cost n/a: the sweep has no relay both with TLS and without.")
 	}
-	for _, t := range []*Table{RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
+	for _, t := range []*Table{LineShareTable(trials, ceilings), RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
 		if t != nil {
 			s.tables = append(s.tables, t)
 		}
@@ -122,15 +129,21 @@ func versusSection(versus []Versus, p *Published) section {
 	return s
 }
 
-func validitySection(set *Set, points []*PointStats) section {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
+func validitySection(set *Set, points []*PointStats) (section, error) {
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}
-	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
-		s.tables = append(s.tables, sched)
+	hosts, err := HostTable(set.Trials)
+	if err != nil {
+		return s, err
 	}
-	return s
+	for _, t := range []*Table{hosts, LineTable(set.Environment.Line), ScheduleTable(points)} {
+		if t != nil && len(t.Rows) > 0 {
+			s.tables = append(s.tables, t)
+		}
+	}
+	return s, nil
 }
 
 // Figures are the report's plots, in its order.

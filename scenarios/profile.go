@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,9 @@ func (s *sweep) profileAll(ctx context.Context) error {
 	var todo []job
 	for _, c := range s.sc.Resolved.Configurations {
 		for _, b := range s.searchBuilds(c.Config) {
+			if s.why(c.Config) == "" {
+				b.forgetUnsampled(c.Config)
+			}
 			if !b.profiled(c.Config) {
 				todo = append(todo, job{c.Config, b})
 			}
@@ -57,15 +61,16 @@ func (s *sweep) profileAll(ctx context.Context) error {
 	cannot := ""
 	for i, j := range todo {
 		s.Progress.Step(j.build.name + names[j.config] + ", profile")
-		t, p, err := s.profile(ctx, j.config, j.build.hd, cannot)
-		if ctx.Err() != nil {
-			return ctx.Err() // half a profile is none
-		}
-		if errors.Is(err, fleet.ErrNoProfile) {
-			cannot = t.NA // the same for all of this host
-		}
-		t.Order = i + 1
-		if err := j.build.keepProfile(t, p, files[j.config]); err != nil {
+		var p *fleet.Profile
+		t, err := s.attempt(ctx, j.config, func() (t *results.Trial, err error) {
+			t, p, err = s.profile(ctx, j.config, j.build.hd, cannot)
+			t.Order = i + 1
+			if errors.Is(err, fleet.ErrNoProfile) {
+				cannot, err = t.NA, nil // the same for all of this host
+			}
+			return t, err
+		}, func(t *results.Trial) error { return j.build.keepProfile(t, p, files[j.config]) })
+		if err != nil {
 			return err
 		}
 		s.Progress.Done(profileOutcome(t))
@@ -87,9 +92,18 @@ func (s searchSide) profiled(c results.Config) bool {
 	return false
 }
 
+// forgetUnsampled lets a resumed sweep try again where sampling was not permitted.
+func (b *searchBuild) forgetUnsampled(c results.Config) {
+	for _, side := range b.sides {
+		maps.DeleteFunc(side.done, func(_ string, t *results.Trial) bool {
+			return t.Kind == results.KindProfile && t.Point.Config == c && t.NA != ""
+		})
+	}
+}
+
 // profile makes a trial of a configuration in which the relay is sampled. It always
-// returns a record; the error is what keeps the host from sampling.
-func (s *sweep) profile(ctx context.Context, c results.Config, hd, cannot string) (*results.Trial, *fleet.Profile, error) {
+// returns a record; the error is why that has no numbers, or ErrNoProfile.
+func (s *sweep) profile(ctx context.Context, c results.Config, hd fleet.Binary, cannot string) (*results.Trial, *fleet.Profile, error) {
 	offered, found := profiledRate(s.done, c)
 	t := s.newTrial(results.KindProfile, results.Point{Config: c, Offered: offered})
 	switch {
@@ -97,10 +111,10 @@ func (s *sweep) profile(ctx context.Context, c results.Config, hd, cannot string
 		t.NA = s.why(c)
 	case cannot != "":
 		t.NA = cannot
-	case !found:
-		t.NA = "no trial of the configuration has numbers, to take a rate from"
+	case !found: // no n/a: when the sweep is resumed there may be one
+		t.Error = "no trial of the configuration has numbers, to take a rate from"
 	}
-	if t.NA != "" {
+	if t.NA+t.Error != "" {
 		return t, nil, nil
 	}
 	began := time.Now()
@@ -119,8 +133,9 @@ func (s *sweep) profile(ctx context.Context, c results.Config, hd, cannot string
 		t.Seconds = time.Since(began).Seconds()
 		return t, nil, perr
 	}
-	s.finish(t, began, errors.Join(err, perr))
-	return t, p, nil
+	err = errors.Join(err, perr)
+	s.finish(t, began, err)
+	return t, p, err
 }
 
 // profiledRate is the rate at which a configuration is sampled: the highest of

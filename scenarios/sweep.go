@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"hdbench/internal/fleet"
-	"hdbench/internal/probe"
+	"hdbench/internal/measure"
 	"hdbench/results"
 )
 
@@ -30,6 +30,17 @@ type Sweep struct {
 	// Profile samples every configuration, as the scenario's key does; a sweep that
 	// is resumed gets its profiles then.
 	Profile bool
+
+	// Members are the hosts: one relay, and as many clients as there are. Empty:
+	// both on this one, or what is found at NATS.
+	Members []fleet.Member
+	SSH     fleet.SSH
+	NATS    fleet.External // of the user's own, where agents are found; not set: none is
+	Wanted  fleet.Wanted   // among those
+	Data    string         // address the relay listens on; empty: its member's
+	// HostWait is how long to wait for a host that has gone; 0: DefaultHostWait.
+	HostWait time.Duration
+	Log      func(string) // gets what the user should know of the hosts; nil: nobody
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -52,7 +63,7 @@ func (e *inputError) Unwrap() error        { return e.error }
 // Run runs the sweep and returns its folder; an interleaved one's holds two. When ctx is cancelled the folder is
 // left as it is: Resume continues it.
 func (o Sweep) Run(ctx context.Context) (dir string, err error) {
-	s := &sweep{Sweep: o}
+	s := &sweep{Sweep: o, failing: map[results.Config]bool{}}
 	if err := s.open(); err != nil {
 		return s.dir, badInput(err)
 	}
@@ -61,13 +72,15 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 			dir = filepath.Dir(s.dir)
 		}
 	}()
-	f, err := fleet.Start(ctx, fleet.Options{Members: hereOnly(), Binary: o.Binary})
+	f, err := o.start(ctx)
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
-	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	s.dataAddr = cmp.Or(s.relayHost.Member().Data, "127.0.0.1")
+	s.fleet, s.relayHost, s.clientHosts = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)
+	if s.dataAddr, err = dataAddress(s.relayHost, s.clientHosts); err != nil {
+		return s.dir, badInput(err)
+	}
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
@@ -102,14 +115,16 @@ type sweep struct {
 	was   results.Environment       // of the folder that is continued
 	base  *baseSide                 // nil unless the sweep is interleaved; the rest is then of the new build
 
-	fleet      *fleet.Fleet
-	relayHost  *fleet.Host
-	clientHost *fleet.Host
-	dataAddr   string // where the relay listens for traffic
-	split      Split
-	seed       uint64
-	versions   map[relayVersion]availability
-	limits     map[results.Config]float64 // the client's own, bits per second, by clientOf
+	fleet       *fleet.Fleet
+	relayHost   *fleet.Host
+	clientHosts []*fleet.Host
+	dataAddr    string // where the relay listens for traffic
+	split       Split
+	line        *measure.Line // what the network between relay and clients carries
+	seed        uint64
+	versions    map[relayVersion]availability
+	limits      map[results.Config]clientLimit // the clients' own, by clientOf
+	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
 }
 
 // open reads what there is before anything is started.
@@ -187,17 +202,18 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if s.sc.Resolved != nil {
 		want = s.sc.Resolved.CPUs
 	}
-	avail, err := parseAvailable(s.relayHost.Info().CPUs)
+	cores, err := parseCores(s.relayHost.Cores())
 	if err != nil {
 		return err
 	}
-	if s.split, err = fitCPUs(want, probe.Siblings(avail)); err != nil {
+	if s.split, err = s.fitHosts(want, cores); err != nil {
 		return badInput(err)
 	}
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}
 	if s.Resume != "" {
+		s.line = s.was.Line // of the same hosts
 		if err := s.sameHosts(); err != nil {
 			return badInput(err)
 		}
@@ -220,6 +236,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 		rand.Read(b[:]) // crypto/rand does not fail
 		s.seed = binary.LittleEndian.Uint64(b[:])>>16 | 1
 	}
+	if s.line, err = s.checkLine(ctx); err != nil {
+		return err
+	}
 	text, err := s.sc.Marshal()
 	if err != nil {
 		return err
@@ -238,8 +257,11 @@ func (s *sweep) prepare(ctx context.Context) error {
 // those that are there.
 func (s *sweep) sameHosts() error {
 	now := s.environment().Hosts
+	if len(now) != len(s.was.Hosts) {
+		return fmt.Errorf("%s: the sweep was begun with %d hosts, not with %d; continue it with the same, or start a new one", s.dir, len(s.was.Hosts), len(now))
+	}
 	for i, was := range s.was.Hosts {
-		if i >= len(now) || was.Host != now[i].Host || was.CPUs != now[i].CPUs {
+		if was.Host != now[i].Host || was.CPUs != now[i].CPUs {
 			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
 				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
 		}
@@ -249,11 +271,11 @@ func (s *sweep) sameHosts() error {
 
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
-		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
-		Hosts: []results.HostEntry{
-			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-			{Agent: s.clientHost.Member().Agent, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
-		},
+		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed, Line: s.line,
+		Hosts: []results.HostEntry{s.hostEntry(s.relayHost, s.split.Relay.String(), s.dataAddr)},
+	}
+	for _, h := range s.clientHosts {
+		env.Hosts = append(env.Hosts, s.hostEntry(h, s.clientCPUs(h), h.Member().Data))
 	}
 	if s.base != nil {
 		env.Interleaved = &s.base.newMark
