@@ -20,7 +20,7 @@ type findings struct {
 }
 
 // Findings are the key findings of a sweep, and if there is none, why.
-func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus, cliffs []CliffResult) []string {
+func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus, cliffs []CliffResult, profiles []Profiled) []string {
 	f := &findings{points: points, ceilings: ceilings, versus: versus, names: namesOf(points)}
 	for _, p := range points {
 		f.manyLoads = f.manyLoads || p.Point.Load != points[0].Point.Load
@@ -40,6 +40,7 @@ func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus, cliffs 
 	for i := range cliffs {
 		f.cliff(&cliffs[i])
 	}
+	f.profiles(profiles)
 	if len(f.lines) == 0 {
 		return []string{"None: " + f.whyNone()}
 	}

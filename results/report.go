@@ -25,6 +25,7 @@ type section struct {
 	tables   []*Table
 	wide     []*Table // in place of tables where there is room to sort and filter
 	figures  []*figure.Figure
+	flames   []graph  // of the page only
 	legend   []string // of the figures
 	after    []string
 	commands []string
@@ -43,7 +44,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	cliffs := Cliffs(points, set.Trials)
-	plots := newPlots(set, points)
+	plots, profiles := newPlots(set, points), Profiles(set.Trials)
 	validity, err := validitySection(set, points)
 	if err != nil {
 		return nil, err
@@ -52,10 +53,10 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment)},
-			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs)},
+			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs, profiles)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			breakdownSection(points),
+			breakdownSection(profileSection(set, profiles, published), points),
 			cliffSection(cliffs, plots, l3Of(&set.Environment)),
 			versusSection(versus, published),
 			validity,
@@ -105,13 +106,12 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 	return s
 }
 
-func breakdownSection(points []*PointStats) section {
-	s := section{title: "CPU breakdown", tables: CounterTables(points), text: []string{
-		"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
-	}}
-	if len(s.tables) == 0 && len(points) > 0 {
+func breakdownSection(s section, points []*PointStats) section {
+	counters := CounterTables(points)
+	if len(counters) == 0 && len(points) > 0 {
 		s.text = append(s.text, noCounters)
 	}
+	s.tables = append(s.tables, counters...)
 	return s
 }
 

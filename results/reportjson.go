@@ -26,6 +26,7 @@ type reportJSON struct {
 	Ceilings    []ceilingJSON `json:"ceilings"`
 	Transports  []taxJSON     `json:"transport_cost"`
 	Searches    []searchJSON  `json:"searches,omitempty"`
+	Profiles    []profileJSON `json:"profiles,omitempty"`
 	VersusTS    []versusJSON  `json:"versus_ts"`
 	Cliffs      []cliffJSON   `json:"cliffs,omitempty"`
 	Validity    validityJSON  `json:"validity"`
@@ -147,7 +148,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	names := configNames(set)
 	r := reportJSON{
 		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
-		Searches: searches, Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
+		Searches: searches, Profiles: profilesJSON(set.Trials, names), Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 	}
 	for _, p := range points {
 		r.Points = append(r.Points, p.json(names[p.Point.Config]))

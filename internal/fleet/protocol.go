@@ -25,6 +25,7 @@ const (
 	verbClock         = "clock"
 	verbRelayStart    = "relay-start"
 	verbRelayWindow   = "relay-window"
+	verbRelayProfile  = "relay-profile"
 	verbRelayCounters = "relay-counters"
 	verbRelayStop     = "relay-stop"
 	verbRelayVersion  = "relay-version"
@@ -52,6 +53,7 @@ const (
 const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
+	codeNoProfile  = "no-profile"
 	codeHeld       = "held"
 	codeBusy       = "busy"
 )
