@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -192,16 +193,58 @@ func TestPartWaitsForTheOthers(t *testing.T) {
 }
 
 func TestSettleWantsEveryWindowOnce(t *testing.T) {
-	flows := []*flow{{id: 0, recv: new(recvHalf)}, {id: 1, send: new(sendHalf)}}
 	for name, ws := range map[string][]measure.FlowWindow{
 		"none": nil, "of the other flow": {{Flow: 1}}, "of no flow": {{Flow: 0}, {Flow: 2}},
 		"twice": {{Flow: 0}, {Flow: 0}}, "backwards": {{Flow: 0, First: 2, End: 1}}, "endless": {{Flow: 0, End: 1 << 60}},
 	} {
-		s := &Session{flows: flows}
+		s := &Session{flows: []*flow{{id: 0, recv: new(recvHalf)}, {id: 1, send: new(sendHalf)}}}
 		if _, err := s.Settle(t.Context(), ws); err == nil {
 			t.Errorf("%s: settled", name)
 		}
 	}
+}
+
+// Whatever another part says its windows are, it is refused or can be counted.
+func FuzzWindows(f *testing.F) {
+	f.Add([]byte(`[{"flow":0,"first":1,"end":9}]`))
+	f.Add([]byte(`[{"flow":1,"first":1,"end":9},{"flow":0,"first":17592186044415,"end":17592186044416}]`))
+	f.Add([]byte(`[{"flow":4294967295}]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var ws []measure.FlowWindow
+		if json.Unmarshal(b, &ws) != nil {
+			return
+		}
+		r := new(recvHalf)
+		r.arrived.mark(1)
+		s := &Session{flows: []*flow{{id: 0, recv: r}, {id: 1, send: new(sendHalf)}}}
+		if s.takeWindows(ws) != nil {
+			return
+		}
+		if r.windowEnd < r.windowFirst || r.windowEnd > maxSeq {
+			t.Fatalf("%s: window %d to %d", b, r.windowFirst, r.windowEnd)
+		}
+	})
+}
+
+func FuzzParsePart(f *testing.F) {
+	for _, s := range []string{"1/1", "2/3", "256/256", "0/1", "1/2x", "-1/-1", "1 /2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParsePart(s)
+		if err != nil {
+			return
+		}
+		if p.Index < 0 || p.Index >= p.Of || p.Of > MaxParts {
+			t.Fatalf("%q: %+v", s, p)
+		}
+		if p.Of == 1 {
+			return // which is the whole, and has no name
+		}
+		if again, err := ParsePart(p.String()); err != nil || again != p {
+			t.Fatalf("%q: %+v, again %+v, %v", s, p, again, err)
+		}
+	})
 }
 
 func TestPartsPlaceEveryPeerOnce(t *testing.T) {

@@ -72,10 +72,23 @@ func (s *Session) Drain(ctx context.Context, start int64) ([]measure.FlowWindow,
 // returns what it measured: what its flows sent and what arrived here. windows are
 // those of all parts.
 func (s *Session) Settle(ctx context.Context, windows []measure.FlowWindow) (*measure.Load, error) {
+	if err := s.takeWindows(windows); err != nil {
+		return nil, fmt.Errorf("settle: %w", err)
+	}
+	s.settledAt.Store(s.clock.Now())
+	s.wake()
+	if err := s.waitThreads(ctx); err != nil {
+		return nil, err
+	}
+	return s.result(s.times.Load())
+}
+
+// takeWindows gives every flow that ends here the window of its sender.
+func (s *Session) takeWindows(windows []measure.FlowWindow) error {
 	known := make([]bool, len(s.flows))
 	for _, w := range windows {
 		if int(w.Flow) >= len(s.flows) || known[w.Flow] || w.End < w.First || w.End > maxSeq {
-			return nil, fmt.Errorf("settle: window of flow %d, packets %d to %d: of no such flow, or given twice", w.Flow, w.First, w.End)
+			return fmt.Errorf("window of flow %d, packets %d to %d: of no such flow, or given twice", w.Flow, w.First, w.End)
 		}
 		known[w.Flow] = true
 		if r := s.flows[w.Flow].recv; r != nil {
@@ -84,15 +97,10 @@ func (s *Session) Settle(ctx context.Context, windows []measure.FlowWindow) (*me
 	}
 	for i, f := range s.flows {
 		if f.recv != nil && !known[i] {
-			return nil, fmt.Errorf("settle: flow %d ends here and its window is missing", i)
+			return fmt.Errorf("flow %d ends here and its window is missing", i)
 		}
 	}
-	s.settledAt.Store(s.clock.Now())
-	s.wake()
-	if err := s.waitThreads(ctx); err != nil {
-		return nil, err
-	}
-	return s.result(s.times.Load())
+	return nil
 }
 
 func (s *Session) begin(start int64) (*timeline, error) {

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -20,7 +21,7 @@ func setup(env *Environment) []string {
 	var last *HostEntry
 	for i := range env.Hosts {
 		h := &env.Hosts[i]
-		role := fmt.Sprintf("%s on CPUs %s", strings.Join(h.Roles, " and "), h.CPUs)
+		role := fmt.Sprintf("%s on CPUs %s", roleOf(env, h), h.CPUs)
 		if last != nil && last.Host == h.Host && (env.Line == nil || env.Line.Of(h.Agent, true) == 0) {
 			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
 			continue
@@ -43,6 +44,46 @@ func setup(env *Environment) []string {
 		lines = append(lines, fmt.Sprintf("Relay %s: %s.", v.Name, text))
 	}
 	return lines
+}
+
+// hostFlags are the flags that give a sweep its hosts again; who the user was there
+// is not recorded.
+func hostFlags(env *Environment) []string {
+	var flags []string
+	remote := false
+	for _, h := range env.Hosts {
+		role := slices.Contains(h.Roles, "relay")
+		flag, at := "--client-host", cmp.Or(h.SSH, "local")
+		if role {
+			flag = "--relay-host"
+		}
+		if h.NATS != "" {
+			if role {
+				flags = append(flags, "--nats", h.NATS)
+			}
+			at = h.Agent
+		}
+		flags = append(flags, flag, at)
+		remote = remote || h.SSH != "" || h.NATS != ""
+		if role && h.Data != "" {
+			flags = append(flags, "--data-addr", h.Data)
+		}
+	}
+	if !remote {
+		return nil
+	}
+	return flags
+}
+
+// roleOf is what a host is for, and where several are for the same, which it is.
+func roleOf(env *Environment, h *HostEntry) string {
+	role := strings.Join(h.Roles, " and ")
+	for i := range env.Hosts {
+		if o := &env.Hosts[i]; o != h && strings.Join(o.Roles, " and ") == role {
+			return role + " " + h.Agent
+		}
+	}
+	return role
 }
 
 // reached is how a host's agent was reached, and what it could not do.
@@ -104,7 +145,7 @@ func reproduceSection(set *Set) section {
 			commands = append(commands, shellescape.QuoteCommand([]string{"make", "baseline", "DERPER=" + v.Version}))
 		}
 	}
-	again := []string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}
+	again := append([]string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}, hostFlags(env)...)
 	if len(env.Hosts) > 0 && env.Hosts[0].Host.Lab != "" { // which puts its folders there
 		again = []string{"make", "sweep-lab", "SCENARIO=" + filepath.Join("hdbench-out", dir, FileScenario)}
 	}

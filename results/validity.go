@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"hdbench/internal/cpu"
@@ -97,6 +98,11 @@ func judgeClients(t *Trial) []Finding {
 	}
 	bound := max(MaxPacingLate, 10*time.Duration(t.Point.Load.TickNS))
 	var fs []Finding
+	for _, c := range l.SharedCPUs() {
+		if t.Kind != KindCalibration && c.Busy > MaxBusy {
+			fs = append(fs, Finding{ClientLimited, fmt.Sprintf("CPU %s of %s was %.0f %% busy with threads of %s (bound %.0f %%)", c.CPU, c.Host, 100*c.Busy, strings.Join(c.Agents, ", "), 100*MaxBusy)})
+		}
+	}
 	for _, h := range hosts {
 		who, alone, of := "a client thread", "the client alone", ""
 		if h.Agent != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -38,8 +39,12 @@ type inventoryHost struct {
 // know is an error with its line.
 func ParseInventory(file string, text []byte) (*Inventory, error) {
 	var doc yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil || len(doc.Content) == 0 {
-		return nil, fmt.Errorf("%s: this is no inventory: %w", file, errOr(err, "the file is empty"))
+	err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc)
+	if errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0 {
+		return nil, fmt.Errorf("%s: this is no inventory: the file is empty", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: this is no inventory: %w", file, err)
 	}
 	d := &decoder{file: file}
 	root := doc.Content[0]
@@ -55,18 +60,10 @@ func ParseInventory(file string, text []byte) (*Inventory, error) {
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	var err error
 	if inv.Members, err = members(hosts); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return inv, nil
-}
-
-func errOr(err error, text string) error {
-	if err == nil {
-		return errors.New(text)
-	}
-	return err
 }
 
 func (d *decoder) inventoryHosts(n *yaml.Node, to *[]inventoryHost) {

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"time"
 
 	"hdbench/internal/line"
@@ -48,9 +47,6 @@ func (a *agent) closeLine(context.Context, struct{}) (struct{}, error) {
 
 // runLine makes one look at the line from this host.
 func (a *agent) runLine(ctx context.Context, r lineRunRequest) (measure.LineRun, error) {
-	if r.Duration <= 0 || r.Duration > line.MaxDuration || r.Streams < 1 || r.Streams > line.MaxStreams {
-		return measure.LineRun{}, fmt.Errorf("%w: a look at the line of %v over %d streams", errBadRequest, r.Duration, r.Streams)
-	}
 	l := line.Look{Addr: r.Addr, Token: r.Token, ToServer: r.ToRelay, Streams: r.Streams, Duration: r.Duration}
 	if r.StartNS != 0 {
 		l.Start = time.After(time.Duration(r.StartNS - a.clock.Now()))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"hdbench/internal/line"
 	"hdbench/loadgen"
 	"hdbench/relay"
 )
@@ -110,13 +111,40 @@ func (s LoadSpec) check() error {
 			return fmt.Errorf("address of the relay %q: %w", s.Relay, err)
 		}
 	}
-	return shortTexts(s.Transport, s.Pattern, s.Rate, s.Burst, s.CPUs, s.Congestion)
+	return shortTexts(s.Transport, s.Pattern, s.Rate, s.Burst, s.CPUs, s.Congestion, s.Part)
 }
 
 // check finds what no window can be.
 func (w windowRequest) check() error {
 	if d := time.Duration(w.EndNS - w.BeginNS); d < 0 || d > maxSpan {
 		return fmt.Errorf("a window of %v, want 0 to %v", d, maxSpan)
+	}
+	return nil
+}
+
+// check finds windows that no load can have.
+func (r loadSettleRequest) check() error {
+	if len(r.Windows) > loadgen.MaxPairs {
+		return fmt.Errorf("windows of %d flows, want %d at most", len(r.Windows), loadgen.MaxPairs)
+	}
+	return nil
+}
+
+// check finds what no line can be looked at with.
+func (r lineRunRequest) check() error {
+	if r.Duration <= 0 || r.Duration > line.MaxDuration || r.Streams < 1 || r.Streams > line.MaxStreams {
+		return fmt.Errorf("a look at the line of %v over %d streams, want %v and %d at most", r.Duration, r.Streams, line.MaxDuration, line.MaxStreams)
+	}
+	if _, err := netip.ParseAddrPort(r.Addr); err != nil {
+		return fmt.Errorf("address of the line check %q: %w", r.Addr, err)
+	}
+	return shortTexts(r.Token)
+}
+
+// check finds where nobody can listen.
+func (r lineListenRequest) check() error {
+	if _, err := netip.ParseAddr(r.Host); err != nil {
+		return fmt.Errorf("address to listen on %q: %w", r.Host, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,80 +20,6 @@ import (
 )
 
 const patience = 20 * time.Second
-
-// TestMain lets the test binary play the processes that agents start.
-func TestMain(m *testing.M) {
-	switch os.Getenv("FLEET_TEST_PLAYS") {
-	case "listener": // a relay: accepts connections at its last argument
-		ln, err := net.Listen("tcp", os.Args[len(os.Args)-1])
-		if err != nil {
-			io.WriteString(os.Stderr, err.Error())
-			os.Exit(1)
-		}
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				os.Exit(1)
-			}
-			c.Close()
-		}
-	case "holder": // of a host's lock
-		if _, err := lockHost(os.Getenv("FLEET_TEST_LOCK"), lockQuestion{Sweep: "one", Agent: "relay"}, nil); err != nil {
-			os.Exit(1)
-		}
-		io.WriteString(os.Stdout, "x")
-		time.Sleep(10 * time.Minute)
-	case "parent": // starts a child that sleeps, says its pid, and is killed
-		s := newSpawner()
-		c, err := startChild(s, cpu.Of(), unix.SIGKILL, nil, "sleep", "600")
-		if err != nil {
-			os.Exit(1)
-		}
-		io.WriteString(os.Stdout, strconv.Itoa(c.pid())+"\n")
-		time.Sleep(10 * time.Minute)
-	}
-	os.Exit(m.Run())
-}
-
-// testAgent is a controller without agents, and what an agent of its is started
-// with.
-func testAgent(t *testing.T) (*Fleet, AgentConfig) {
-	t.Helper()
-	f, err := embedded(Options{}, []string{"a1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := f.srv.pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f, AgentConfig{Conn: conn, Credential: f.srv.passwords["a1"], Name: "a1", Version: "test", Binary: os.Args[0]}
-}
-
-// startTestFleet is a controller without agents of its own, and an agent that
-// runs in this process.
-func startTestFleet(t *testing.T) (*Fleet, *Host) {
-	t.Helper()
-	f, cfg := testAgent(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- RunAgent(ctx, cfg) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error("agent:", err)
-		}
-		f.Close()
-	})
-	h := &Host{fleet: f, member: Member{Agent: "a1"}, life: newLife(func() {})}
-	f.hosts = append(f.hosts, h)
-	bctx, bcancel := context.WithTimeout(context.Background(), patience)
-	defer bcancel()
-	if err := h.greet(bctx); err != nil {
-		t.Fatal(err)
-	}
-	return f, h
-}
 
 func TestAgentAnswers(t *testing.T) {
 	f, h := startTestFleet(t)

@@ -86,7 +86,7 @@ func (l *Load) each(ctx context.Context, do func(context.Context, int, Client) e
 func (l *Load) Run(ctx context.Context, start int64) (*measure.Load, error) {
 	parts := make([]measure.LoadPart, len(l.clients))
 	for i, c := range l.clients {
-		parts[i].Host = measure.ClientHost{Agent: c.Host.member.Agent, Host: c.Host.Info().Name, CPUs: c.CPUs}
+		parts[i].Host = measure.ClientHost{Agent: c.Host.member.Agent, Host: c.Host.Info().Name, Machine: c.Host.machine(), CPUs: c.CPUs}
 		parts[i].Load = new(measure.Load)
 	}
 	var err error

@@ -39,3 +39,9 @@ func (h *Host) SameNetwork(o *Host) bool { return h.reply().Place.Network == o.r
 
 // SameClock reports whether two agents read one and the same CLOCK_MONOTONIC.
 func (h *Host) SameClock(o *Host) bool { return h.reply().Place.Clock == o.reply().Place.Clock }
+
+// machine is the machine's name in records: enough to tell it from others.
+func (h *Host) machine() string {
+	m := h.reply().Place.Machine
+	return m[:min(8, len(m))]
+}

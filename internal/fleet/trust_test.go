@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -12,15 +13,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/sys/unix"
 )
 
 // dial connects to the embedded server as an agent or somebody else.
 func dial(t *testing.T, f *Fleet, user, password string) (*nats.Conn, error) {
 	t.Helper()
-	conn, err := f.srv.pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := buffered(t, f)
 	denied := func(*nats.Conn, *nats.Subscription, error) {}
 	nc, err := nats.Connect("nats://127.0.0.1", nats.SetCustomDialer(&oneConn{conn: conn}), nats.UserInfo(user, password), nats.NoReconnect(), nats.ErrorHandler(denied))
 	if err == nil {
@@ -29,6 +28,36 @@ func dial(t *testing.T, f *Fleet, user, password string) (*nats.Conn, error) {
 		conn.Close()
 	}
 	return nc, err
+}
+
+// buffered is a way to the server with a buffer in it, as an agent's has: over the
+// bare pipe a server that says no waits for a client that is still speaking.
+func buffered(t *testing.T, f *Fleet) net.Conn {
+	t.Helper()
+	pipe, err := f.srv.pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		file := os.NewFile(uintptr(fd), "socketpair")
+		if ends[i], err = net.FileConn(file); err != nil {
+			t.Fatal(err)
+		}
+		file.Close()
+	}
+	for _, way := range [][2]net.Conn{{ends[0], pipe}, {pipe, ends[0]}} {
+		go func() {
+			io.Copy(way[1], way[0])
+			way[0].Close()
+			way[1].Close()
+		}()
+	}
+	return ends[1]
 }
 
 func TestStrangersAreRefused(t *testing.T) {

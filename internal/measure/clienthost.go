@@ -4,7 +4,10 @@ package measure
 type ClientHost struct {
 	Agent string `json:"agent"`
 	Host  string `json:"host"`
-	CPUs  string `json:"cpus"` // of its threads
+	// Machine tells machines apart: agents on one share its CPUs, whatever the
+	// hosts are called.
+	Machine string `json:"machine,omitempty"`
+	CPUs    string `json:"cpus"` // of its threads
 
 	SendFlows    int `json:"send_flows"`    // that have their sender here
 	ReceiveFlows int `json:"receive_flows"` // that have their receiver here

@@ -7,6 +7,8 @@
 package measure
 
 import (
+	"slices"
+
 	"hdbench/internal/units"
 )
 
@@ -120,4 +122,40 @@ func (l *Load) Busiest() float64 {
 		busy = max(busy, t.Busy)
 	}
 	return busy
+}
+
+// CPULoad is how busy the threads on one CPU were together, where agents of a load
+// share it.
+type CPULoad struct {
+	CPU, Host string
+	Agents    []string
+	Busy      float64 // share of the window, over the threads of all agents
+}
+
+// SharedCPUs are the CPUs on which several agents had threads.
+func (l *Load) SharedCPUs() []CPULoad {
+	host := map[string]*ClientHost{}
+	for i := range l.Hosts {
+		host[l.Hosts[i].Agent] = &l.Hosts[i]
+	}
+	type place struct{ machine, cpu string }
+	at := map[place]int{}
+	var loads []CPULoad
+	for _, t := range l.Threads {
+		h := host[t.Host]
+		if h == nil || h.Machine == "" {
+			continue
+		}
+		k := place{h.Machine, t.CPU}
+		i, ok := at[k]
+		if !ok {
+			i = len(loads)
+			at[k], loads = i, append(loads, CPULoad{CPU: t.CPU, Host: h.Host})
+		}
+		loads[i].Busy += t.Busy
+		if !slices.Contains(loads[i].Agents, t.Host) {
+			loads[i].Agents = append(loads[i].Agents, t.Host)
+		}
+	}
+	return slices.DeleteFunc(loads, func(c CPULoad) bool { return len(c.Agents) < 2 })
 }
