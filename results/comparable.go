@@ -77,7 +77,7 @@ var hostFacts = []struct {
 	{"CPUs given", func(h HostEntry) string { return h.CPUs }},
 	{"CPUs there", func(h HostEntry) string { return h.Host.CPUs }},
 	{"kernel", func(h HostEntry) string { return h.Host.Kernel + " " + h.Host.Arch }},
-	{"memory", func(h HostEntry) string { return fmt.Sprintf("%.0f GiB", float64(h.Host.MemBytes)/(1<<30)) }},
+	{"memory", func(h HostEntry) string { return h.Host.GiB() }},
 	{"virtualised", func(h HostEntry) string { return fmt.Sprint(h.Host.Virtual) }},
 	{"TCP congestion control", func(h HostEntry) string { return h.Host.Congestion }},
 }
@@ -109,7 +109,7 @@ func sameHost(hs []HostEntry) bool {
 	if len(hs) > 0 {
 		first = hs[0].Host
 	}
-	return !slices.ContainsFunc(hs, func(h HostEntry) bool { return h.Host != first })
+	return !slices.ContainsFunc(hs, func(h HostEntry) bool { return !h.Host.Same(first) })
 }
 
 // baselineVersion is what the derper of a folder reports.

@@ -21,7 +21,7 @@ func setup(env *Environment) []string {
 	for i := range env.Hosts {
 		h := &env.Hosts[i]
 		role := fmt.Sprintf("%s on CPUs %s", strings.Join(h.Roles, " and "), h.CPUs)
-		if last != nil && last.Host == h.Host {
+		if last != nil && last.Host.Same(h.Host) {
 			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
 			continue
 		}

@@ -230,7 +230,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 func (s *sweep) sameHosts() error {
 	now := s.environment().Hosts
 	for i, was := range s.was.Hosts {
-		if i >= len(now) || was.Host != now[i].Host || was.CPUs != now[i].CPUs {
+		if i >= len(now) || !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
 			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
 				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
 		}
