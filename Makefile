@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 DERPER   ?= 1.102.5
-FUZZTIME ?= 5s
+FUZZTIME ?= 20000x
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.buildVersion=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -38,7 +38,7 @@ lint: setup ## gofmt, go vet, staticcheck, tidy modules, workflows
 	  go mod tidy -diff; go vet -tags lab,labhost ./...; go run $(STATICCHECK) -tags lab,labhost ./... ); done
 	go run $(ACTIONLINT)
 
-unit: setup ## unit and command tests under the race detector (make test runs the commands without)
+unit: setup ## unit and command tests under the race detector (make test runs commands and results without)
 	go test -race ./...
 
 microbench: setup ## the Go benchmarks
@@ -47,7 +47,7 @@ microbench: setup ## the Go benchmarks
 bench: build baseline ## hd beside derper over bursts and transports, the client beside iperf3, in one run
 	@scripts/bench.sh
 
-fuzz: setup ## run every fuzz target for FUZZTIME
+fuzz: setup ## run every fuzz target for FUZZTIME (5m, 20000x)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 interop: setup ## stock Tailscale clients through our relay, our load through Tailscale's server

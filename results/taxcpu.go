@@ -1,6 +1,7 @@
 package results
 
 import (
+	"math"
 	"strings"
 
 	"hdbench/internal/units"
@@ -8,14 +9,15 @@ import (
 
 // TaxCPUTables are what encryption costs in CPU time, at one offered rate that all
 // transports of a relay were measured at: this holds also where no ceiling was
-// reached. A relay without such a rate has no row.
+// reached. A relay without such a rate, or on a
+// host that cannot tell CPU time, has no row.
 func TaxCPUTables(points []*PointStats, ceilings []Ceiling) []*Table {
 	var tables []*Table
 	var t *Table
 	var load Shape
 	for _, cost := range TransportCosts(ceilings) {
 		rate, at := cost.commonRate(points)
-		if rate == 0 {
+		if rate == 0 || math.IsNaN(at[cost.Base.Config].CPUPerGbit.Mean) {
 			continue
 		}
 		if shape := cost.Base.Config.Load; t == nil || shape != load {
