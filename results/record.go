@@ -40,8 +40,10 @@ type Trial struct {
 
 	Load  *measure.Load  `json:"load,omitempty"`
 	Relay *measure.Relay `json:"relay,omitempty"`
-	Error string         `json:"error,omitempty"` // the trial failed: no numbers
-	NA    string         `json:"na,omitempty"`    // the point cannot be measured here, and why
+	// Steal is what the hypervisor took from the CPUs of each role in the window.
+	Steal []measure.Steal `json:"steal,omitempty"`
+	Error string          `json:"error,omitempty"` // the trial failed: no numbers
+	NA    string          `json:"na,omitempty"`    // the point cannot be measured here, and why
 
 	Lab            string  `json:"lab,omitempty"` // measured on a kernel of the lab: what that is
 	RelayHost      string  `json:"relay_host,omitempty"`

@@ -46,7 +46,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
-			{title: "Setup", text: setup(&set.Environment)},
+			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
 			{title: "Key findings", text: Findings(points, ceilings, versus)},
 			sweepSection(points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
@@ -125,6 +125,9 @@ func versusSection(versus []Versus, p *Published) section {
 
 func validitySection(set *Set, points []*PointStats) section {
 	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
+	if d := DoctorTable(set.Examinations); d != nil {
+		s.tables = append(s.tables, d)
+	}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hdbench/internal/fleet"
+	"hdbench/internal/measure"
 	"hdbench/internal/probe"
 	"hdbench/results"
 )
@@ -27,6 +28,8 @@ type Sweep struct {
 	// Interleave is another hdbench, the base build: every trial of hd is made
 	// with both, in turn, into two folders, base and new.
 	Interleave string
+	// Strict refuses to run where a check of the doctor's fails.
+	Strict bool
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -64,7 +67,7 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	}
 	defer f.Close()
 	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	s.dataAddr = cmp.Or(s.relayHost.Member().Data, "127.0.0.1")
+	s.dataAddr = cmp.Or(s.relayHost.Member().Data, loopback)
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
@@ -80,6 +83,9 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	}
 	return s.dir, s.searchAll(ctx)
 }
+
+// loopback is where a relay listens for clients on its own host.
+const loopback = "127.0.0.1"
 
 // hereOnly is the fleet of a sweep on one machine: an agent for each side.
 func hereOnly() []fleet.Member {
@@ -104,6 +110,7 @@ type sweep struct {
 	seed       uint64
 	versions   map[relayVersion]availability
 	limits     map[results.Config]float64 // the client's own, bits per second, by clientOf
+	examined   *measure.Examination       // of the hosts, before anything is run
 }
 
 // open reads what there is before anything is started.
@@ -188,6 +195,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}
+	if err := s.examineHosts(ctx); err != nil {
+		return err
+	}
 	if s.Resume != "" {
 		if err := s.sameHosts(); err != nil {
 			return badInput(err)
@@ -199,7 +209,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 		if err != nil {
 			return badInput(err)
 		}
-		return nil
+		return s.keepExamination()
 	}
 	switch {
 	case s.sc.Resolved != nil:
@@ -222,7 +232,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err != nil {
 		return badInput(err)
 	}
-	return nil
+	return s.keepExamination()
 }
 
 // sameHosts refuses to continue a sweep where its numbers could not stand beside

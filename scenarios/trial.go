@@ -61,7 +61,7 @@ func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 func (s *sweep) finish(t *results.Trial, began time.Time, err error) {
 	t.Seconds = time.Since(began).Seconds()
 	if err != nil {
-		t.Error, t.Load, t.Relay = err.Error(), nil, nil
+		t.Error, t.Load, t.Relay, t.Steal = err.Error(), nil, nil, nil
 		return
 	}
 	t.Validity = results.Judge(t)
@@ -135,6 +135,7 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 		u, err := r.Window(runCtx, begin, end)
 		window <- used{u, err}
 	}()
+	stolen := s.watchSteal(runCtx, begin, end)
 	m, err := load.Run(runCtx, start)
 	if err != nil {
 		cancel()
@@ -145,6 +146,9 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 		return err
 	}
 	t.Load = m
+	if t.Steal, err = stolen(); err != nil {
+		return err
+	}
 	if r == nil {
 		return nil
 	}

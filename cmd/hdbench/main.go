@@ -84,7 +84,7 @@ Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
 	root.AddCommand(
 		newSweep(s), newReport(s), newCompare(s), newTrend(s), newScenarios(s),
 		newRelay(s), newLoad(s), newCalibrate(s),
-		newAgent(s), newVersion(s),
+		newDoctor(s), newAgent(s), newVersion(s),
 	)
 	return root
 }

@@ -62,6 +62,7 @@ an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join
 	f.StringVar(&o.Derper, "derper", "", "derper to use as the TS baseline; default: the one that make baseline built")
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
+	f.BoolVar(&o.Strict, "strict", false, "refuse to run, exit code 2, where a check of hdbench doctor fails")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
 	cmd.MarkFlagsMutuallyExclusive("out", "resume")
 	cmd.MarkFlagsMutuallyExclusive("external", "resume")

@@ -133,6 +133,8 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
+		verbDoctor:        answer(a.doctor),
+		verbSteal:         answer(a.steal),
 	} {
 		// Each request has a goroutine of its own: some take as long as a trial.
 		err := svc.AddEndpoint(verb, micro.HandlerFunc(func(r micro.Request) {

@@ -26,6 +26,8 @@ const (
 	verbLoadPrepare   = "load-prepare"
 	verbLoadRun       = "load-run"
 	verbLoadCancel    = "load-cancel"
+	verbDoctor        = "doctor"
+	verbSteal         = "steal"
 )
 
 func subject(agent, verb string) string { return "hdbench.agent." + agent + "." + verb }
