@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
 )
@@ -21,7 +22,7 @@ func SetupTables(hosts []HostEntry) []*Table {
 		}
 		t := &Table{
 			Title:   h.Host.Name,
-			Columns: []Column{{Head: "Of the host", Left: true}, {Head: "What it is", Left: true}},
+			Columns: []Column{{Head: "Part", Left: true}, {Head: "What it is", Left: true}},
 			Rows:    setupRows(h.Host), Keys: 1,
 		}
 		same := func(o *Table) bool { return slices.EqualFunc(o.Rows, t.Rows, slices.Equal[[]string]) }
@@ -40,13 +41,21 @@ func SetupTables(hosts []HostEntry) []*Table {
 // missingNotes say what could not be read, reasons that several fields share once.
 func missingNotes(f *measure.Fingerprint) []string {
 	of := map[string][]string{}
+	sysctls := 0 // most of them are of little interest
 	for _, field := range slices.Sorted(maps.Keys(f.Missing)) {
 		why := f.Missing[field]
+		if strings.HasPrefix(field, "kernel.sysctls.") {
+			sysctls++
+			continue
+		}
 		of[why] = append(of[why], field)
 	}
 	var notes []string
 	for _, why := range slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Compare(of[a][0], of[b][0]) }) {
 		notes = append(notes, "n/a: "+strings.Join(of[why], ", ")+": "+why+".")
+	}
+	if sysctls > 0 {
+		notes = append(notes, fmt.Sprintf("n/a: %s; the reasons are in %s.", plural(sysctls, "kernel setting"), FileEnvironment))
 	}
 	return notes
 }
@@ -225,11 +234,9 @@ func describeSockets(f *measure.Fingerprint) string {
 		"net.ipv4.tcp_congestion_control", "net.core.rmem_max", "net.core.wmem_max", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
 		"net.core.somaxconn", "net.core.netdev_max_backlog", "net.core.default_qdisc",
 	} {
-		if v := f.Kernel.Sysctls[name]; v != "" {
-			parts = append(parts, name[strings.LastIndexByte(name, '.')+1:]+" "+v)
-		}
+		parts = append(parts, name[strings.LastIndexByte(name, '.')+1:]+" "+orUnknown(f.Kernel.Sysctls[name]))
 	}
-	return textOr(f, "kernel.sysctls.net.core.rmem_max", words(parts...))
+	return words(parts...)
 }
 
 func describeLimits(f *measure.Fingerprint) string {
@@ -293,14 +300,13 @@ func describeNIC(n *measure.NIC) string {
 	}
 	irqs := ""
 	if len(n.IRQs) > 0 {
-		var cpus []string
+		on := cpu.Of()
 		for _, q := range n.IRQs {
-			if q.CPUs != "" && !slices.Contains(cpus, q.CPUs) {
-				cpus = append(cpus, q.CPUs)
+			if set, err := cpu.Parse(q.CPUs); err == nil {
+				on = on.Union(set)
 			}
 		}
-		slices.Sort(cpus)
-		irqs = plural(len(n.IRQs), "IRQ") + " on CPUs " + strings.Join(cpus, " ")
+		irqs = plural(len(n.IRQs), "IRQ") + " on CPUs " + orUnknown(on.String())
 	}
 	state := func(name string, of []string) string {
 		if len(of) == 0 {

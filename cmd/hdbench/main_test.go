@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"scale":    scale,
 			"once":     once,
 			"tear":     tear,
+			"bare":     bare,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
 		Condition: func(cond string) (bool, error) {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"errors"
+	"os"
 	"strings"
 
 	"hdbench/internal/measure"
@@ -39,6 +40,8 @@ func (s Source) kernel(k *measure.KernelPrint, m *missing) {
 		k.Sysctls[name] = list(strings.Fields(text))
 	}
 	if sys, err := s.sys(); err != nil {
+		m.add("kernel.clock_source", err)
+	} else if _, err := os.Stat(s.path("sys/devices/system/clocksource")); err != nil {
 		m.add("kernel.clock_source", err)
 	} else if sources, err := sys.ClockSources(); err != nil {
 		m.add("kernel.clock_source", err)

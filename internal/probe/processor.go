@@ -46,6 +46,9 @@ func (s Source) processor(p *measure.CPUPrint, m *missing) {
 
 // topology counts packages and cores, and lists the cores of several threads.
 func (s Source) topology(sys sysfs.FS, p *measure.CPUPrint) error {
+	if _, err := os.Stat(s.path("sys/devices/system/cpu")); err != nil {
+		return err // CPUs would be none
+	}
 	cpus, err := sys.CPUs()
 	if err != nil {
 		return err
