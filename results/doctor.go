@@ -99,7 +99,7 @@ func WriteDoctor(w io.Writer, e *measure.Examination) error {
 		}
 		t := &Table{
 			Title:   fmt.Sprintf("%s, %s: %s", h.Name, strings.Join(h.Roles, " and "), tally(h.Verdicts)),
-			Columns: []Column{{Head: "Verdict", Left: true}, {Head: "Check", Left: true}, {Head: "Found", Left: true}},
+			Columns: []Column{{Head: "Verdict", Left: true}, {Head: "Check", Left: true}, {Head: "Found", Left: true, Prose: true}},
 			Keys:    2,
 		}
 		var mend []measure.Verdict
@@ -146,7 +146,7 @@ func DoctorTable(es []*measure.Examination) *Table {
 	if len(es) == 0 || len(es[0].Hosts) == 0 {
 		return nil
 	}
-	t := &Table{Columns: []Column{{Head: "Host", Left: true}, {Head: "Verdict", Left: true}, {Head: "Check", Left: true}, {Head: "Found", Left: true}}}
+	t := &Table{Columns: []Column{{Head: "Host", Left: true}, {Head: "Verdict", Left: true}, {Head: "Check", Left: true}, {Head: "Found", Left: true, Prose: true}}}
 	var all []measure.Verdict
 	var unknown []string
 	for _, e := range es {

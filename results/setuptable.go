@@ -22,7 +22,7 @@ func SetupTables(hosts []HostEntry) []*Table {
 		}
 		t := &Table{
 			Title:   h.Host.Name,
-			Columns: []Column{{Head: "Part", Left: true}, {Head: "What it is", Left: true}},
+			Columns: []Column{{Head: "Part", Left: true}, {Head: "What it is", Left: true, Prose: true}},
 			Rows:    setupRows(h.Host), Keys: 1,
 		}
 		same := func(o *Table) bool { return slices.EqualFunc(o.Rows, t.Rows, slices.Equal[[]string]) }
