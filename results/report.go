@@ -124,7 +124,7 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) section {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
 	if d := DoctorTable(set.Examinations); d != nil {
 		s.tables = append(s.tables, d)
 	}

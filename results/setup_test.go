@@ -42,6 +42,21 @@ func TestSetupIsWrittenFromTheFingerprint(t *testing.T) {
 	checkWidth(t, terminal)
 }
 
+func TestSetupOfAHostThatTellsNothing(t *testing.T) {
+	f := &measure.Fingerprint{Missing: map[string]string{}, KTLS: measure.KTLSPrint{Mode: measure.KTLSNone, Evidence: "/proc is not there"}}
+	for _, field := range []string{"cpu", "memory", "kernel.version", "hypervisor", "nics", "limits"} {
+		f.Missing[field] = "/proc is not there"
+	}
+	for _, row := range SetupTables([]HostEntry{{Host: measure.Host{Name: "box", Fingerprint: f}}})[0].Rows {
+		switch row[0] {
+		case "Caches", "Frequency", "Mitigations", "Memory", "Hypervisor", "Limits", "Network":
+			if !strings.HasPrefix(row[1], "n/a: /proc is not there") {
+				t.Errorf("%s: %q, want n/a with the reason", row[0], row[1])
+			}
+		}
+	}
+}
+
 func TestTwoRolesOfOneHostAreOneTable(t *testing.T) {
 	env := environment()
 	for i := range env.Hosts {
@@ -123,5 +138,21 @@ func TestStealSpoilsATrial(t *testing.T) {
 		if got := len(fs) == 1 && fs[0].Code == Stolen; got != c.want || len(fs) > 1 {
 			t.Errorf("%s: %v", c.name, fs)
 		}
+	}
+}
+
+func TestStealIsSaidWhereItWasLookedFor(t *testing.T) {
+	trials := []*Trial{trial(hd(1), 1e9, 1, 1000, 0.1), trial(hd(1), 1e9, 2, 1000, 0.1)}
+	if lines := stealLines(trials); lines != nil {
+		t.Errorf("an older folder says %q", lines)
+	}
+	trials[0].Steal = []measure.Steal{{Role: "relay", CPUs: "0-1", Seconds: 0.04, Window: 2}, {Role: "client", CPUs: "2", NA: "no times of CPUs"}}
+	trials[1].Steal = []measure.Steal{{Role: "relay", CPUs: "0-1", Window: 2}, {Role: "client", CPUs: "2", Window: 2}}
+	want := []string{
+		"Of the relay's CPU time, a hypervisor took at most 1.0 % in the window of a trial.",
+		"Time that a hypervisor took from the client's CPUs is n/a: no times of CPUs.",
+	}
+	if lines := stealLines(trials); !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q", lines, want)
 	}
 }

@@ -67,7 +67,7 @@ func setupRows(h measure.Host) [][]string {
 		{"Caches", textOr(f, "cpu.caches", describeCaches(f.CPU.Caches))},
 		{"Frequency", describeFrequency(f)},
 		{"Mitigations", textOr(f, "cpu.vulnerabilities", describeMitigations(f.CPU.Vulnerabilities))},
-		{"Memory", describeMemory(f)},
+		{"Memory", textOr(f, "memory.total_bytes", describeMemory(f))},
 		{"Kernel", describeKernel(h)},
 		{"Hypervisor", textOr(f, "hypervisor", describeHypervisor(f.Hypervisor))},
 		{"Sockets", describeSockets(f)},
@@ -86,8 +86,15 @@ func setupRows(h measure.Host) [][]string {
 
 // textOr is a text, or why there is none.
 func textOr(f *measure.Fingerprint, field, text string) string {
-	if why, gone := f.Missing[field]; gone && text == "" {
-		return "n/a: " + why
+	for of := field; ; {
+		if why, gone := f.Missing[of]; gone {
+			return "n/a: " + why
+		}
+		i := strings.LastIndexByte(of, '.')
+		if i < 0 {
+			break
+		}
+		of = of[:i]
 	}
 	return cmp.Or(text, "none")
 }
@@ -184,10 +191,7 @@ func describeMitigations(of map[string]string) string {
 }
 
 func describeMemory(f *measure.Fingerprint) string {
-	text := "n/a"
-	if f.Memory.TotalBytes > 0 {
-		text = fmt.Sprintf("%.1f GiB", float64(f.Memory.TotalBytes)/(1<<30))
-	}
+	text := fmt.Sprintf("%.1f GiB", float64(f.Memory.TotalBytes)/(1<<30))
 	swap := "no swap"
 	if f.Memory.SwapBytes > 0 {
 		swap = fmt.Sprintf("swap %.1f GiB", float64(f.Memory.SwapBytes)/(1<<30))

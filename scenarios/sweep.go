@@ -241,8 +241,14 @@ func (s *sweep) sameHosts() error {
 	now := s.environment().Hosts
 	for i, was := range s.was.Hosts {
 		if i >= len(now) || !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
-			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
-				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
+			changed := ""
+			if i < len(now) {
+				for _, d := range was.Host.Fingerprint.Differences(now[i].Host.Fingerprint) {
+					changed += fmt.Sprintf("; %s was %s and is %s", d.Name, d.A, d.B)
+				}
+			}
+			return fmt.Errorf("%s: the sweep was begun on another host, in another state or on other CPUs (%s: %s, Linux %s, CPUs %s%s); continue it there, or start a new one",
+				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs, changed)
 		}
 	}
 	return nil

@@ -33,18 +33,17 @@ func (s Source) Fingerprint() *measure.Fingerprint {
 }
 
 func (s Source) memory(p *measure.MemoryPrint, m *missing) {
-	proc, err := s.proc()
-	if err != nil {
-		m.add("memory", err)
-		return
-	}
-	info, err := proc.Meminfo()
-	m.add("memory.total_bytes", err)
-	if info.MemTotalBytes != nil {
-		p.TotalBytes = *info.MemTotalBytes
-	}
-	if info.SwapTotalBytes != nil {
-		p.SwapBytes = *info.SwapTotalBytes
+	if proc, err := s.proc(); err != nil {
+		m.add("memory.total_bytes", err)
+	} else {
+		info, err := proc.Meminfo()
+		m.add("memory.total_bytes", err)
+		if info.MemTotalBytes != nil {
+			p.TotalBytes = *info.MemTotalBytes
+		}
+		if info.SwapTotalBytes != nil {
+			p.SwapBytes = *info.SwapTotalBytes
+		}
 	}
 	thp, err := s.text("sys/kernel/mm/transparent_hugepage/enabled")
 	m.add("memory.transparent_huge_pages", err)
@@ -61,11 +60,16 @@ func (s Source) hypervisor(m *missing) *measure.Hypervisor {
 		m.add("hypervisor", err)
 	} else if infos, err := proc.CPUInfo(); err != nil {
 		m.add("hypervisor", err)
-	} else if len(infos) > 0 {
+	} else if len(infos) > 0 && infos[0].VendorID != "" {
 		flag = slices.Contains(infos[0].Flags, "hypervisor")
+	} else {
+		m.add("hypervisor", errors.New("CPUs of this kind do not tell whether there is one"))
 	}
 	leaf := strings.Trim(s.Leaf(), "\x00 ")
 	kind, _ := s.text("sys/hypervisor/type") // Xen's; not there elsewhere
+	if kind != "" {
+		delete(m.of, "hypervisor")
+	}
 	switch {
 	case flag && leaf != "":
 		return &measure.Hypervisor{Name: hypervisorName(leaf), How: fmt.Sprintf("CPUID leaf 0x40000000 says %q", leaf)}
@@ -87,7 +91,7 @@ func hypervisorName(leaf string) string {
 	for prefix, name := range map[string]string{
 		"KVMKVMKVM": "KVM", "Linux KVM Hv": "KVM", "TCGTCGTCGTCG": "QEMU (emulated)", "VMwareVMware": "VMware",
 		"Microsoft Hv": "Hyper-V", "XenVMMXenVMM": "Xen", "bhyve bhyve": "bhyve", "VBoxVBoxVBox": "VirtualBox",
-		"ACRNACRNACRN": "ACRN", " lrpepyh vr": "Parallels", "prl hyperv": "Parallels", "QNXQVMBSQG": "QNX",
+		"ACRNACRNACRN": "ACRN", "lrpepyh vr": "Parallels", "prl hyperv": "Parallels", "QNXQVMBSQG": "QNX",
 	} {
 		if strings.HasPrefix(leaf, prefix) {
 			return name

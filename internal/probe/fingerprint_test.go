@@ -118,8 +118,8 @@ func TestNothingIsEmptyWithoutAReason(t *testing.T) {
 	}
 	f := empty.Fingerprint()
 	for _, field := range []string{
-		"cpu", "cpu.topology", "cpu.smt", "cpu.numa_nodes", "cpu.caches", "cpu.frequencies", "cpu.turbo", "cpu.vulnerabilities",
-		"memory", "kernel.version", "kernel.cmdline", "kernel.clock_source", "kernel.sysctls.net.core.somaxconn",
+		"cpu.model", "cpu.topology", "cpu.smt", "cpu.numa_nodes", "cpu.caches", "cpu.frequencies", "cpu.turbo", "cpu.vulnerabilities",
+		"memory.total_bytes", "memory.transparent_huge_pages", "kernel.version", "kernel.cmdline", "kernel.clock_source", "kernel.sysctls.net.core.somaxconn",
 		"hypervisor", "nics", "limits.files", "limits.cpu_quota",
 	} {
 		if f.Missing[field] == "" {
@@ -136,7 +136,7 @@ func TestNothingIsEmptyWithoutAReason(t *testing.T) {
 
 func TestFingerprintOfThisHost(t *testing.T) {
 	f := Here().Fingerprint()
-	if f.CPU.Vendor == "" && f.Missing["cpu"] == "" || len(f.Kernel.Sysctls) == 0 || f.Limits.FilesHard == 0 || f.Binary.Go == "" {
+	if f.CPU.Vendor == "" && f.Missing["cpu.model"] == "" || len(f.Kernel.Sysctls) == 0 || f.Limits.FilesHard == 0 || f.Binary.Go == "" {
 		t.Errorf("%+v", f)
 	}
 	again := Here().Fingerprint()
@@ -176,6 +176,23 @@ func TestHypervisorsAreNamed(t *testing.T) {
 	}
 }
 
+// Without the flag of x86 nothing can be said: that is no machine of its own.
+func TestCPUsThatDoNotTellOfAHypervisor(t *testing.T) {
+	s := tree(t, "vm")
+	if err := os.WriteFile(s.path("proc/cpuinfo"), []byte("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := &missing{s: s}
+	if h := s.hypervisor(m); h != nil || m.of["hypervisor"] == "" {
+		t.Errorf("%+v, missing %v", h, m.of)
+	}
+	place(t, s.path("sys/hypervisor/type"), func(name string) error { return os.WriteFile(name, []byte("xen\n"), 0o644) })
+	m = &missing{s: s}
+	if h := s.hypervisor(m); h == nil || h.Name != "xen" || m.of["hypervisor"] != "" {
+		t.Errorf("Xen's own file: %+v, missing %v", h, m.of)
+	}
+}
+
 func TestCPUMasks(t *testing.T) {
 	for mask, want := range map[string]string{"0": "", "f": "0-3", "ff0,00000000": "36-43", "00000001,80000000": "31-32"} {
 		if set, err := parseMask(mask); err != nil || set.String() != want {
@@ -187,4 +204,21 @@ func TestCPUMasks(t *testing.T) {
 			t.Errorf("%q is %v", bad, set)
 		}
 	}
+}
+
+func FuzzCPUMask(f *testing.F) {
+	for _, s := range []string{"0", "ff0,00000000", "ffffffff", "1,,2", "g"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		set, err := parseMask(s)
+		if err != nil {
+			return
+		}
+		for _, c := range set.List() {
+			if c < 0 || c >= 32*(1+strings.Count(s, ",")) {
+				t.Errorf("%q has CPU %d", s, c)
+			}
+		}
+	})
 }

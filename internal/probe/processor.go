@@ -17,9 +17,9 @@ import (
 
 func (s Source) processor(p *measure.CPUPrint, m *missing) {
 	if proc, err := s.proc(); err != nil {
-		m.add("cpu", err)
+		m.add("cpu.model", err)
 	} else if infos, err := proc.CPUInfo(); err != nil || len(infos) == 0 {
-		m.add("cpu", cmp.Or(err, errors.New("/proc/cpuinfo lists no CPU")))
+		m.add("cpu.model", cmp.Or(err, errors.New("/proc/cpuinfo lists no CPU")))
 	} else {
 		c := infos[0]
 		p.Vendor, p.Family, p.Model, p.Stepping, p.Microcode = c.VendorID, c.CPUFamily, c.Model, c.Stepping, c.Microcode
