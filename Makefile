@@ -13,9 +13,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 # The modules that have code of ours.
-MODULES := . interop browser
+MODULES := . interop browser deploy
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels sweep-lab baseline gate-selftest setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels two-hosts sweep-lab hosts baseline gate-selftest setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,13 @@ lab: ## the tests that need kernel TLS, inside user-mode Linux and a virtual mac
 
 lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the newest ones)
 	@scripts/lab-kernels.sh
+
+hosts: ## the lab's hosts: namespaces with links and a real sshd; needs root
+	@scripts/setup.sh ip sshd ssh
+	CGO_ENABLED=0 go test -tags labhost -count=1 ./internal/lab/hosts
+
+two-hosts: build baseline ## quick over ssh between hosts in network namespaces, and all else that needs several hosts
+	@scripts/two-hosts.sh quick
 
 sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
 	@scripts/sweep-lab.sh "$(or $(SCENARIO),lab)"

@@ -24,6 +24,8 @@ type fakeRelay struct {
 	// pass gets each data packet of the load in the order of its flow and says
 	// what the destination gets: the frames returned.
 	pass func(h header, frame []byte) [][]byte
+	// drop says which of the load's packets, of whatever kind, go no further.
+	drop func(h header) bool
 
 	deaf bool // guarded by mu; forwards nothing at all
 
@@ -127,6 +129,9 @@ func (r *fakeRelay) forward(src derp.Key, frame []byte) {
 	r.recv++
 	dst := r.conns[derp.Key(frame[derp.HeaderLen:derp.PacketOverhead])]
 	if dst == nil || r.deaf {
+		return
+	}
+	if h, v := openPayload(frame[derp.PacketOverhead:], 42); r.drop != nil && v == payloadOK && r.drop(h) {
 		return
 	}
 	derp.RewriteSend(frame, &src)

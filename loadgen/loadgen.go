@@ -13,7 +13,12 @@
 // Threads are pinned, one a CPU, each with its own event loop, peers, buffers
 // and recorders; nothing is shared between them per packet.
 //
-// It knows nothing of scenarios, of other hosts or of what a good result is.
+// A load may be sent by several hosts, each with a Part. Parts never speak with
+// each other but through the relay; that all are ready before any starts, and that
+// all have drained before any ends, is for whoever runs them to see to (Drain,
+// Settle).
+//
+// It knows nothing of scenarios, of hosts' names or of what a good result is.
 package loadgen
 
 import (
@@ -157,7 +162,8 @@ type Config struct {
 	// load then measures this client itself.
 	Direct bool
 
-	Run  uint64 // marks this run's packets
+	Part Part   // of the load, where several hosts send it
+	Run  uint64 // marks this run's packets; 0: a random one
 	Seed uint64 // of the peers' keys: the same seed makes the same peers
 }
 
@@ -226,6 +232,9 @@ func (c Config) check() error {
 	}
 	if b := c.Burst.frames(c.frameSize()) * c.frameSize(); b > 2*maxBurst {
 		return fmt.Errorf("burst %v: %v in one write, want at most %v", c.Burst, units.Bytes(b), units.Bytes(2*maxBurst))
+	}
+	if err := c.Part.check(&c); err != nil {
+		return err
 	}
 	return transport.CheckCongestion(c.Congestion)
 }

@@ -31,6 +31,7 @@ const (
 	kindFin        // after the run: everything of this flow has been sent
 	kindEcho       // data that comes back
 	kindFinEcho
+	kindProbeEcho
 )
 
 type header struct {

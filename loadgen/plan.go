@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"hdbench/internal/cpu"
@@ -43,32 +44,48 @@ func (s *Session) plan() error {
 	}
 
 	var index uint64
-	newPeer := func(t *thread) *peer {
-		p := &peer{thread: t, private: peerKey(c.Seed, index)}
+	placed := map[*thread]int{}
+	// newPeer is the next peer, on the least used of some threads, or elsewhere.
+	newPeer := func(part int, threads []*thread) *peer {
+		p := &peer{private: peerKey(c.Seed, index)}
 		p.key = p.private.Public()
 		index++
-		t.peers = append(t.peers, p)
+		if part != c.Part.Index {
+			return p
+		}
+		p.thread = slices.MinFunc(threads, func(a, b *thread) int { return placed[a] - placed[b] })
+		placed[p.thread]++
+		p.thread.peers = append(p.thread.peers, p)
 		return p
 	}
 	var hub *peer
+	sendAt, recvAt := c.Part.places(c.Pattern, 0)
 	switch c.Pattern {
 	case FanIn:
-		hub = newPeer(receivers[0])
+		hub = newPeer(recvAt, receivers[:1])
 	case FanOut:
-		hub = newPeer(senders[0])
+		hub = newPeer(sendAt, senders[:1])
 	}
+	clear(placed)
 	for i := range c.Pairs {
+		sendAt, recvAt := c.Part.places(c.Pattern, i)
 		from, to := hub, hub
 		if c.Pattern != FanOut {
-			from = newPeer(senders[i%len(senders)])
+			from = newPeer(sendAt, senders)
 		}
 		if c.Pattern != FanIn {
-			to = newPeer(receivers[i%len(receivers)])
+			to = newPeer(recvAt, receivers)
 		}
 		f := &flow{id: uint32(i), from: from, to: to}
-		f.send, f.recv = newSendHalf(f), &recvHalf{flow: f}
-		from.sends = append(from.sends, f.send)
-		from.thread.sending, to.thread.receiving = true, true
+		if from.thread != nil {
+			f.send = newSendHalf(f)
+			from.sends = append(from.sends, f.send)
+			from.thread.sending = true
+		}
+		if to.thread != nil {
+			f.recv = &recvHalf{flow: f}
+			to.thread.receiving = true
+		}
 		s.flows = append(s.flows, f)
 	}
 	return nil

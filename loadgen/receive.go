@@ -14,6 +14,8 @@ import (
 type recvHalf struct {
 	flow    *flow
 	arrived tracker
+
+	windowFirst, windowEnd uint64 // what its sender sent inside the window; set when a part is settled
 }
 
 // ErrConnectionLost means that the relay ended a peer's connection, or lost it.
@@ -92,9 +94,15 @@ func (t *thread) packet(p *peer, frame []byte) {
 	case kindData:
 		t.data(p, f, h, frame)
 	case kindProbe:
+		if t.s.cfg.Part.split() {
+			t.echo(p, frame, kindProbeEcho)
+		} else {
+			t.s.noteReached(f)
+		}
+	case kindProbeEcho:
 		t.s.noteReached(f)
 	case kindFin:
-		if t.s.cfg.RTT {
+		if t.s.cfg.RTT || t.s.cfg.Part.split() {
 			t.echo(p, frame, kindFinEcho)
 		} else {
 			t.s.noteDrained(f)
@@ -111,7 +119,7 @@ func (t *thread) packet(p *peer, frame []byte) {
 func (t *thread) data(p *peer, f *flow, h header, frame []byte) {
 	if f.recv.arrived.mark(h.seq) {
 		t.rec.deliveredBytes += uint64(len(frame) - derp.PacketOverhead)
-		if t.measured(h) {
+		if t.s.oneClock && t.measured(h) {
 			t.time(t.rec.latency, h)
 		}
 	}

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"hdbench/internal/derp"
 	"hdbench/internal/measure"
 )
 
@@ -11,11 +12,14 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 	c := &s.cfg
 	r := &measure.Load{
 		StartMonoNS: tl.start, WindowBeginMonoNS: tl.begin, WindowEndMonoNS: tl.end,
-		Flows: len(s.flows), PayloadBytes: c.Payload, Offered: c.Rate,
+		Flows: s.sent(), PayloadBytes: c.Payload, Offered: c.Rate,
 		Undrained: s.undrained.Load(), IntervalNS: int64(IntervalLen),
 	}
-	if !c.Direct {
+	if !c.Direct && s.serverKey != (derp.Key{}) { // a part without peers has met no relay
 		r.ServerKey = s.serverKey.String()
+	}
+	if !s.oneClock {
+		r.NoLatency = "sender and receiver are on hosts with clocks of their own"
 	}
 	latency, rtt, lateness, pacing := newHistogram(), newHistogram(), newHistogram(), newHistogram()
 	var ms []*marks
@@ -37,20 +41,22 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 	}
 	r.TLS = s.tls()
 	for _, f := range s.flows {
-		h := f.send
-		r.SentPackets += h.windowEnd - h.windowFirst
-		r.DeliveredPackets += f.recv.arrived.count(h.windowFirst, h.windowEnd)
-		r.TotalSent += h.accepted
-		r.TotalDelivered += f.recv.arrived.unique
-		r.Duplicate += f.recv.arrived.duplicate
-		r.Reordered += f.recv.arrived.reordered
-		r.EchoesReturned += h.echoes.unique
-	}
-	if !c.Rate.IsMax() {
-		if due := uint64(c.pps() * c.Measure.Seconds()); due > r.SentPackets {
-			r.UnsentPackets = due - r.SentPackets
+		if h := f.send; h != nil {
+			r.SentPackets += h.windowEnd - h.windowFirst
+			r.TotalSent += h.accepted
+			r.EchoesReturned += h.echoes.unique
+			if f.recv != nil {
+				f.recv.windowFirst, f.recv.windowEnd = h.windowFirst, h.windowEnd
+			}
+		}
+		if h := f.recv; h != nil {
+			r.DeliveredPackets += h.arrived.count(h.windowFirst, h.windowEnd)
+			r.TotalDelivered += h.arrived.unique
+			r.Duplicate += h.arrived.duplicate
+			r.Reordered += h.arrived.reordered
 		}
 	}
+	r.CountUnsent(len(s.flows))
 	r.IntervalSentBps = inBits(intervalRates(ms, sentBytes))
 	r.IntervalDeliveredBps = inBits(intervalRates(ms, deliveredBytes))
 	for _, h := range []struct {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hdbench/internal/derp"
-	"hdbench/internal/measure"
 	"hdbench/internal/mono"
 )
 
@@ -25,29 +24,28 @@ const (
 	phaseStop
 )
 
-// timeline is when a run does what, in CLOCK_MONOTONIC ns.
-type timeline struct {
-	start     int64 // first packet
-	begin     int64 // window
-	end       int64 // window; no packet is sent after it
-	drainedBy int64 // what has not arrived by then is lost
-}
-
-// Session is a load that is ready to run: its peers are connected, logged in,
-// and every flow's receiver has been reached through the relay. Run it once.
+// Session is a load, or a host's part of one, that is ready to run: its peers are
+// connected, logged in, and every receiver that they send to has been reached
+// through the relay. Run it once.
 type Session struct {
 	cfg       Config
 	clock     mono.Clock
+	oneClock  bool // of senders and receivers
 	serverKey derp.Key
 	threads   []*thread
 	flows     []*flow
 
 	phase     atomic.Int32
 	times     atomic.Pointer[timeline]
-	unready   atomic.Int64 // flows whose receiver has not been reached
-	undrained atomic.Int64 // flows of which something may be under way
-	drainedAt atomic.Int64 // when the last of them was drained, CLOCK_MONOTONIC ns; 0 before
-	ready     chan struct{}
+	unready   atomic.Int64 // flows sent here whose receiver has not been reached
+	undrained atomic.Int64 // flows sent here of which something may be under way
+	sending   atomic.Int64 // threads whose window is not over
+	settledAt atomic.Int64 // when the last flow of all parts was drained, CLOCK_MONOTONIC ns; 0 before
+
+	ready   chan struct{} // closed when every receiver is reached, or on a failure
+	stopped chan struct{} // closed when every thread's window is over
+	drained chan struct{} // closed when every flow sent here is drained
+	broken  chan struct{} // closed on a failure
 
 	readyOnce sync.Once
 	release   func() // gives the threads' Ps back
@@ -59,12 +57,14 @@ type Session struct {
 }
 
 // flow is the packets from one peer to another. Its halves belong to the threads
-// of its two peers; only the atomics are shared, and not per packet.
+// of its two peers; only the atomics are shared, and not per packet. Of a peer
+// that lives in another part only the key is known, and its half is nil; the two
+// parts speak through the relay: a probe and a fin are returned.
 type flow struct {
 	id       uint32
 	from, to *peer
-	reached  atomic.Bool // a probe has arrived
-	drained  atomic.Bool // the fin has arrived (and come back, with RTT)
+	reached  atomic.Bool // a probe has arrived (and come back, from another part)
+	drained  atomic.Bool // the fin has arrived (and come back, from another part or with RTT)
 	send     *sendHalf
 	recv     *recvHalf
 }
@@ -76,7 +76,10 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{cfg: cfg, clock: mono.New(), ready: make(chan struct{})}
+	s := &Session{
+		cfg: cfg, clock: mono.New(), oneClock: !cfg.Part.split() || cfg.Part.OneClock,
+		ready: make(chan struct{}), stopped: make(chan struct{}), drained: make(chan struct{}), broken: make(chan struct{}),
+	}
 	if err := s.plan(); err != nil {
 		return nil, err
 	}
@@ -84,8 +87,13 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 		s.closePeers()
 		return nil, err
 	}
-	s.unready.Store(int64(len(s.flows)))
-	s.undrained.Store(int64(len(s.flows)))
+	s.unready.Store(int64(s.sent()))
+	s.undrained.Store(int64(s.sent()))
+	s.sending.Store(int64(len(s.threads)))
+	if s.sent() == 0 { // a part with receivers alone
+		s.markReady()
+		close(s.drained)
+	}
 	// A thread keeps a P even while it waits (see package epoll).
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + len(s.threads))
 	s.release = func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - len(s.threads)) }
@@ -108,7 +116,7 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err := s.failure(); err != nil {
 		s.Close()
 		if errors.Is(err, ErrNotReached) {
-			err = fmt.Errorf("%w: %d of %d within %v", err, s.unready.Load(), len(s.flows), cfg.Register)
+			err = fmt.Errorf("%w: %d of %d within %v", err, s.unready.Load(), s.sent(), cfg.Register)
 		}
 		return nil, err
 	}
@@ -118,38 +126,6 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 
 // ErrNotReached means that the relay took the peers but does not forward to them.
 var ErrNotReached = errors.New("packets through the relay did not reach their receivers")
-
-// Run sends the load, starting at the CLOCK_MONOTONIC time start (ns), and
-// returns what was measured. It takes warm-up, window and drain.
-func (s *Session) Run(ctx context.Context, start int64) (*measure.Load, error) {
-	c := &s.cfg
-	tl := &timeline{start: start}
-	tl.begin = start + int64(c.Warmup)
-	tl.end = tl.begin + int64(c.Measure)
-	tl.drainedBy = tl.end + int64(c.Drain)
-	if now := s.clock.Now(); now > start {
-		return nil, fmt.Errorf("the start time has passed by %v", ns(now-start))
-	}
-	s.times.Store(tl)
-	s.phase.Store(int32(phaseRun))
-	s.wake()
-
-	finished := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(finished)
-	}()
-	select {
-	case <-finished:
-	case <-ctx.Done():
-		s.fail(context.Cause(ctx))
-		<-finished
-	}
-	if err := s.failure(); err != nil {
-		return nil, err
-	}
-	return s.result(tl)
-}
 
 // Start is the earliest useful start time for Run.
 func (s *Session) Start() int64 { return s.clock.Now() + int64(startDelay) }
@@ -195,6 +171,7 @@ func (s *Session) fail(err error) {
 		s.phase.Store(int32(phaseStop))
 		s.wake()
 		s.markReady()
+		close(s.broken)
 	}
 }
 
@@ -207,18 +184,39 @@ func (s *Session) failure() error {
 	return s.err
 }
 
-// noteReached is told by a receiving thread that a flow's probe has arrived.
+// sent is how many flows have their sender here.
+func (s *Session) sent() int {
+	n := 0
+	for _, f := range s.flows {
+		if f.send != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// noteReached is told that a flow's probe has arrived.
 func (s *Session) noteReached(f *flow) {
 	if f.reached.CompareAndSwap(false, true) && s.unready.Add(-1) == 0 {
 		s.markReady()
 	}
 }
 
+// noteStopped is told by a thread that its window is over.
+func (s *Session) noteStopped() {
+	if s.sending.Add(-1) == 0 {
+		close(s.stopped)
+	}
+}
+
 // noteDrained is told that everything of a flow has arrived or is lost.
 func (s *Session) noteDrained(f *flow) {
 	if f.drained.CompareAndSwap(false, true) && s.undrained.Add(-1) == 0 {
-		s.drainedAt.Store(s.clock.Now())
-		s.wake()
+		close(s.drained)
+		if !s.cfg.Part.split() { // nobody else has anything under way
+			s.settledAt.Store(s.clock.Now())
+			s.wake()
+		}
 	}
 }
 

@@ -211,10 +211,15 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 		}
 		return false, next, nil
 	}
-	if now >= t.tl.drainedBy {
-		return true, 0, nil
-	}
-	if at := t.s.drainedAt.Load(); at != 0 {
+	at, part := t.s.settledAt.Load(), t.s.cfg.Part.split()
+	switch {
+	case part && at != 0:
+		until := min(t.quietAfter(at), at+int64(maxSettle))
+		return now >= until, until, nil
+	case now >= t.tl.drainedBy:
+		// A part goes on answering what others send, until it is settled.
+		return !part, now + int64(idleTimeout), nil
+	case at != 0:
 		until := min(t.quietAfter(at), t.tl.drainedBy)
 		return now >= until, until, nil
 	}
@@ -228,6 +233,8 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 const (
 	minQuiet = 10 * time.Millisecond
 	maxQuiet = 250 * time.Millisecond
+	// maxSettle bounds how long a part that is settled waits for quiet.
+	maxSettle = 2 * time.Second
 )
 
 // quietAfter is when the thread may end, if all was drained at the given time.
@@ -246,6 +253,7 @@ func (t *thread) advance(now int64) error {
 		if ended {
 			t.eachFlow(func(h *sendHalf) { h.windowEnd = h.accepted })
 			t.stopped = true
+			t.s.noteStopped()
 			return nil
 		}
 	}

@@ -23,12 +23,38 @@ func CalibrationTable(trials []*Trial) *Table {
 		if l, ok := tr.Load.Loss(); ok {
 			loss = percent(l)
 		}
+		if len(tr.Load.Hosts) > 0 {
+			t.calibrationOfHosts(tr, loss)
+			continue
+		}
 		t.Rows = append(t.Rows, []string{
 			tr.Point.Load.String(), mbps(tr.Load.DeliveredBps), loss,
 			percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
 		})
 	}
 	return t
+}
+
+// calibrationOfHosts adds a calibration of several hosts: all of them, and each.
+func (t *Table) calibrationOfHosts(tr *Trial, loss string) {
+	limit := math.NaN()
+	for _, h := range tr.Load.Hosts {
+		if math.IsNaN(limit) || h.LimitBps < limit {
+			limit = h.LimitBps
+		}
+	}
+	t.Rows = append(t.Rows, []string{
+		tr.Point.Load.String(), mbps(limit), loss,
+		percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), plural(len(tr.Load.Hosts), "host"),
+	})
+	for _, h := range tr.Load.Hosts {
+		lost := na
+		if h.SentPackets > 0 {
+			lost = percent(1 - float64(h.DeliveredPackets)/float64(h.SentPackets))
+		}
+		t.Rows = append(t.Rows, []string{"  " + h.Agent, mbps(h.LimitBps), lost, "", percent(h.Busiest), h.CPUs})
+	}
+	t.addNote("With several hosts each sends as many flows as it has a share of, by itself, all at once. A host's limit is the rate offered to all at which it would be at its own; that of all is the least.")
 }
 
 // ScheduleTable is how well the client kept its schedule: what the numbers of each

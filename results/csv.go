@@ -8,9 +8,11 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
+	"hdbench/internal/measure"
 	"hdbench/internal/units"
 )
 
@@ -137,6 +139,12 @@ func (c *csvColumn) cell(v reflect.Value) (string, error) {
 		v = v.FieldByIndex(step)
 	}
 	switch x := v.Interface().(type) {
+	case []measure.ClientHost: // without the histograms, as everywhere here
+		plain := slices.Clone(x)
+		for i := range plain {
+			plain[i].Pacing.Encoded, plain[i].Lateness.Encoded = "", ""
+		}
+		v = reflect.ValueOf(plain)
 	case units.Rate:
 		if x.IsMax() {
 			return "max", nil

@@ -82,7 +82,7 @@ func DoctorLines(e *measure.Examination) []string {
 			}
 			line := fmt.Sprintf("doctor: %s %s: %s", v.Verdict, v.Check, v.Value)
 			if len(e.Hosts) > 1 {
-				line = fmt.Sprintf("doctor: %s: %s %s: %s", h.Name, v.Verdict, v.Check, v.Value)
+				line = fmt.Sprintf("doctor: %s: %s %s: %s", agents(h), v.Verdict, v.Check, v.Value)
 			}
 			lines = append(lines, shorten(line, TerminalWidth))
 		}
@@ -123,6 +123,9 @@ func WriteDoctor(w io.Writer, e *measure.Examination) error {
 	return nil
 }
 
+// agents name a host: names of hosts need not differ.
+func agents(h measure.HostExamination) string { return strings.Join(h.Agents, ", ") }
+
 // tally counts verdicts in words, the worst first.
 func tally(vs []measure.Verdict) string {
 	var words []string
@@ -153,7 +156,7 @@ func DoctorTable(es []*measure.Examination) *Table {
 		for _, h := range e.Hosts {
 			all = append(all, h.Verdicts...)
 			for _, v := range h.Verdicts {
-				row := []string{h.Name, string(v.Verdict), v.Check, v.Value}
+				row := []string{agents(h), string(v.Verdict), v.Check, v.Value}
 				switch {
 				case v.Verdict == measure.Unknown && !slices.Contains(unknown, v.Check):
 					unknown = append(unknown, v.Check)
@@ -169,7 +172,7 @@ func DoctorTable(es []*measure.Examination) *Table {
 		t.Title = fmt.Sprintf("What doctor found before the sweep and each time it was resumed (%d looks): %s", len(es), tally(all))
 	}
 	if len(t.Rows) == 0 {
-		t.Rows = [][]string{{es[0].Hosts[0].Name, string(measure.Fit), "all", "nothing to mend of what could be checked"}}
+		t.Rows = [][]string{{agents(es[0].Hosts[0]), string(measure.Fit), "all", "nothing to mend of what could be checked"}}
 	}
 	if one := t.Rows[0][0]; !slices.ContainsFunc(t.Rows, func(r []string) bool { return r[0] != one }) { // said in Setup
 		t.Columns = t.Columns[1:]

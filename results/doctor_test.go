@@ -129,7 +129,7 @@ func TestWhatDoctorFoundReads(t *testing.T) {
 	b.WriteString("\n--- in the report of one that was resumed, with a second host\n")
 	again := examination()
 	again.Hosts = append(again.Hosts, again.Hosts[0])
-	again.Hosts[1].Name = "other"
+	again.Hosts[1].Agents = []string{"client-2"}
 	if err := DoctorTable([]*measure.Examination{examination(), again}).Write(&b, Markdown); err != nil {
 		t.Fatal(err)
 	}

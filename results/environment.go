@@ -16,6 +16,7 @@ type Environment struct {
 	Seed     uint64         `json:"seed"`
 	Hosts    []HostEntry    `json:"hosts"`
 	Relays   []RelayVersion `json:"relays"`
+	Line     *measure.Line  `json:"line,omitempty"` // of the network between the hosts; nil if it was not looked at
 	// Interleaved says that this folder is one of two that were measured in turn,
 	// trial by trial.
 	Interleaved *Interleaved `json:"interleaved,omitempty"`
@@ -28,6 +29,13 @@ type HostEntry struct {
 	CPUs  string       `json:"cpus"`  // given to the role
 	Data  string       `json:"data_address,omitempty"`
 	Host  measure.Host `json:"host"`
+	// SSH is where the agent was started, without the user; empty: on the
+	// controller's host, or by somebody else.
+	SSH string `json:"ssh,omitempty"`
+	// NATS is where an agent that somebody else had started was found.
+	NATS string `json:"nats,omitempty"`
+	// Limits is what the agent could not do as the user it was.
+	Limits string `json:"limits,omitempty"`
 }
 
 // RelayVersion is a relay and the version it reports.

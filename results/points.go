@@ -34,6 +34,8 @@ type PointStats struct {
 	Busiest    float64           // largest share of a window that a client thread was on a CPU
 	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
 	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
+
+	Hosts []*HostStats // each client host's share; nil where there was one
 }
 
 // latency is what the point's load measures: one way, or round trips.
@@ -148,6 +150,10 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 			}
 		}
 	}
+	var err error
+	if s.Hosts, err = hostStats(use); err != nil {
+		return nil, err
+	}
 	s.SentBps, s.DeliveredBps = Summarize(sent), Summarize(delivered)
 	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
 	s.Shortfall, s.IntervalCV, s.Loss = Summarize(shortfall).Mean, median(intervalCV), math.NaN()
@@ -158,7 +164,6 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 		to   *measure.Histogram
 		from []measure.Histogram
 	}{{&s.Latency, latency}, {&s.RTT, rtt}, {&s.Pacing, pacing}, {&s.Lateness, lateness}} {
-		var err error
 		if *h.to, err = measure.MergeHistograms(h.from...); err != nil {
 			return nil, err
 		}

@@ -31,8 +31,9 @@ type Trial struct {
 	Kind    Kind      `json:"kind"`
 	ID      string    `json:"id"` // of the point and the run: what a resumed sweep looks for
 	Point   Point     `json:"point"`
-	Run     int       `json:"run"`   // 1 for the first at its point
-	Order   int       `json:"order"` // position in the shuffled sweep, from 1
+	Run     int       `json:"run"`               // 1 for the first at its point
+	Attempt int       `json:"attempt,omitempty"` // from 2: those before it failed, and are recorded before it
+	Order   int       `json:"order"`             // position in the shuffled sweep, from 1
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"` // wall time, start and stop of the relay included
 
@@ -52,6 +53,13 @@ type Trial struct {
 	ClientCPUs     string  `json:"client_cpus,omitempty"`
 	ClientLimitBps float64 `json:"client_limit_bps,omitempty"` // from calibration; 0 if there was none
 	ClockBoundNS   int64   `json:"clock_bound_ns"`             // how far the hosts' clocks may be apart, as the windows were aligned
+
+	// Clocks are the hosts' clocks before and after; empty if all hosts have one.
+	Clocks []measure.ClockCheck `json:"clocks,omitempty"`
+	// What all clients' links carry together, to the relay and from it, TCP payload
+	// bits per second in the line check; 0 if there was none.
+	LineToRelayBps   float64 `json:"line_to_relay_bps,omitempty"`
+	LineFromRelayBps float64 `json:"line_from_relay_bps,omitempty"`
 
 	Validity []Finding `json:"validity,omitempty"` // why the numbers cannot be trusted; empty if they can
 

@@ -43,12 +43,16 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	plots := newPlots(set, points)
+	validity, err := validitySection(set, points)
+	if err != nil {
+		return nil, err
+	}
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
 			{title: "Key findings", text: Findings(points, ceilings, versus)},
-			sweepSection(points, plots),
+			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
 			{title: "CPU breakdown", text: []string{
 				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
@@ -57,14 +61,14 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
 			}},
 			versusSection(versus, published),
-			validitySection(set, points),
+			validity,
 			reproduceSection(set),
 		},
 	}
 	return r, r.addSearches(set.Trials)
 }
 
-func sweepSection(points []*PointStats, plots *plots) section {
+func sweepSection(trials []*Trial, points []*PointStats, plots *plots) section {
 	s := section{title: "Rate sweep", tables: SweepTables(points), wide: WideSweepTables(points)}
 	if len(points) == 0 {
 		s.text = []string{"No trial has been made yet."}
@@ -72,6 +76,9 @@ func sweepSection(points []*PointStats, plots *plots) section {
 	}
 	s.figures = append(plots.sweep(), plots.latency()...)
 	s.after = SweepLegend()
+	if n := latencyNote(trials); n != "" {
+		s.after = append(s.after, n)
+	}
 	s.legend = []string{"In the plots, bands and whiskers are 95 % intervals; an empty marker has no valid run. What is offered as max has no place on the axis."}
 	return s
 }
@@ -93,7 +100,7 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 	} else {
 		s.after = append(s.after, "kTLS cost n/a: the sweep has no relay both with TLS and without.")
 	}
-	for _, t := range []*Table{RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
+	for _, t := range []*Table{LineShareTable(trials, ceilings), RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
 		if t != nil {
 			s.tables = append(s.tables, t)
 		}
@@ -123,18 +130,24 @@ func versusSection(versus []Versus, p *Published) section {
 	return s
 }
 
-func validitySection(set *Set, points []*PointStats) section {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials)), tables: []*Table{ValidityTable(set.Trials)}}
+func validitySection(set *Set, points []*PointStats) (section, error) {
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
 	if d := DoctorTable(set.Examinations); d != nil {
 		s.tables = append(s.tables, d)
 	}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}
-	if sched := ScheduleTable(points); len(sched.Rows) > 0 {
-		s.tables = append(s.tables, sched)
+	hosts, err := HostTable(set.Trials)
+	if err != nil {
+		return s, err
 	}
-	return s
+	for _, t := range []*Table{hosts, LineTable(set.Environment.Line), ScheduleTable(points)} {
+		if t != nil && len(t.Rows) > 0 {
+			s.tables = append(s.tables, t)
+		}
+	}
+	return s, nil
 }
 
 // Figures are the report's plots, in its order.

@@ -69,6 +69,22 @@ type pointJSON struct {
 	Lateness      *quantilesJSON `json:"lateness"`
 	RelayCPUs     summaryJSON    `json:"relay_cpus"`
 	CPUPerGbit    summaryJSON    `json:"relay_cpu_seconds_per_gbit"`
+	Clients       []hostJSON     `json:"clients,omitempty"` // where several hosts sent the load
+}
+
+// hostJSON is one client host's share of a point.
+type hostJSON struct {
+	Agent        string         `json:"agent"`
+	Host         string         `json:"host"`
+	CPUs         string         `json:"cpus"`
+	SendFlows    int            `json:"send_flows"`
+	ReceiveFlows int            `json:"receive_flows"`
+	Sent         summaryJSON    `json:"sent_bps"`
+	Delivered    summaryJSON    `json:"delivered_bps"`
+	Busiest      float64        `json:"busiest"`
+	Pacing       *quantilesJSON `json:"pacing"`
+	Lateness     *quantilesJSON `json:"lateness"`
+	Limit        *float64       `json:"limit_offered_bps"` // null: not known
 }
 
 type ceilingJSON struct {
@@ -183,8 +199,24 @@ func quantiles(h measure.Histogram) *quantilesJSON {
 	return &quantilesJSON{h.Count, h.P50NS, h.P99NS, h.P999NS, h.MaxNS}
 }
 
+func (h *HostStats) json() hostJSON {
+	j := hostJSON{
+		Agent: h.Agent, Host: h.Host, CPUs: h.CPUs, SendFlows: h.SendFlows, ReceiveFlows: h.ReceiveFlows,
+		Sent: h.SentBps.json(), Delivered: h.DeliveredBps.json(), Busiest: h.Busiest, Pacing: quantiles(h.Pacing), Lateness: quantiles(h.Lateness),
+	}
+	if h.LimitBps > 0 {
+		j.Limit = &h.LimitBps
+	}
+	return j
+}
+
 func (p *PointStats) json(name string) pointJSON {
+	var hosts []hostJSON
+	for _, h := range p.Hosts {
+		hosts = append(hosts, h.json())
+	}
 	return pointJSON{
+		Clients:       hosts,
 		Configuration: name, Point: p.Point, Runs: p.Runs, Valid: p.Valid, Failed: p.Failed, NA: p.NA, Marks: p.Marks,
 		Sent: p.SentBps.json(), Delivered: p.DeliveredBps.json(),
 		Shortfall: orNull(p.Shortfall), Loss: orNull(p.Loss), IntervalCV: orNull(p.IntervalCV),

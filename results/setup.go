@@ -20,13 +20,14 @@ func setup(env *Environment) []string {
 	var last *HostEntry
 	for i := range env.Hosts {
 		h := &env.Hosts[i]
-		role := fmt.Sprintf("%s on CPUs %s", strings.Join(h.Roles, " and "), h.CPUs)
-		if last != nil && last.Host.Same(h.Host) {
+		role := fmt.Sprintf("%s on CPUs %s", roleOf(env, h), h.CPUs)
+		if last != nil && last.Host.Same(h.Host) && (env.Line == nil || env.Line.Of(h.Agent, true) == 0) {
 			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
 			continue
 		}
 		last = h
 		lines = append(lines, role+" of "+describeHost(h.Host)+".")
+		lines = append(lines, reached(h)...)
 		if h.Host.Lab != "" {
 			lines = append(lines, "Measured in the lab: "+h.Host.Lab+".")
 		}
@@ -40,6 +41,39 @@ func setup(env *Environment) []string {
 			text = "n/a: " + v.NA
 		}
 		lines = append(lines, fmt.Sprintf("Relay %s: %s.", v.Name, text))
+	}
+	return lines
+}
+
+// roleOf is what a host is for, and where several are for the same, which it is.
+func roleOf(env *Environment, h *HostEntry) string {
+	role := strings.Join(h.Roles, " and ")
+	for i := range env.Hosts {
+		if o := &env.Hosts[i]; o != h && strings.Join(o.Roles, " and ") == role {
+			return role + " " + h.Agent
+		}
+	}
+	return role
+}
+
+// reached is how a host's agent was reached, and what it could not do.
+func reached(h *HostEntry) []string {
+	var lines []string
+	how := ""
+	switch {
+	case h.SSH != "":
+		how = "orders over ssh to " + h.SSH
+	case h.NATS != "":
+		how = fmt.Sprintf("orders to agent %s at %s", h.Agent, h.NATS)
+	}
+	if how != "" && h.Data != "" {
+		how += ", traffic at " + h.Data
+	}
+	if how != "" {
+		lines = append(lines, h.Host.Name+": "+how+".")
+	}
+	if h.Limits != "" {
+		lines = append(lines, h.Host.Name+": its agent was "+h.Limits+".")
 	}
 	return lines
 }

@@ -1,10 +1,13 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"hdbench/internal/cpu"
+	"hdbench/internal/measure"
 )
 
 // Code says in one word why a trial cannot be trusted.
@@ -13,6 +16,7 @@ type Code string
 // The codes. A trial with any of them is kept and shown, but makes no ceiling.
 const (
 	ClientLimited  Code = "client-limited"
+	NicLimited     Code = "nic-limited"
 	PacingLate     Code = "pacing-late"
 	Corrupt        Code = "corrupt"
 	Accounting     Code = "accounting"
@@ -31,12 +35,13 @@ type codeInfo struct {
 
 var codes = []codeInfo{
 	{ClientLimited, "c", "the client was at its own limit: a thread over 90 % busy, or more offered than it can send without a relay"},
+	{NicLimited, "n", "the network between relay and clients was full: 95 % of what raw TCP carries over it"},
 	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks came later than the bound"},
 	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run"},
 	{Accounting, "a", "the relay's counts and the client's do not agree"},
 	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU"},
 	{Undrained, "u", "something was still under way when the drain ended: loss is not exact"},
-	{ClockSkew, "k", "packets arrived before they were sent: the clocks do not agree"},
+	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree"},
 	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand"},
 }
 
@@ -71,17 +76,8 @@ func Judge(t *Trial) []Finding {
 		fs = append(fs, Finding{c, fmt.Sprintf(format, args...)})
 	}
 	l := t.Load
-	if t.Kind != KindCalibration { // which is there to find the client's limit
-		if busy := l.Busiest(); busy > MaxBusy {
-			add(ClientLimited, "a client thread was %.0f %% busy (bound %.0f %%)", 100*busy, 100*MaxBusy)
-		} else if t.ClientLimitBps > 0 && !t.Point.Offered.IsMax() && float64(t.Point.Offered) > t.ClientLimitBps {
-			add(ClientLimited, "%v offered, the client alone reaches %.0f Mbps", t.Point.Offered, t.ClientLimitBps/1e6)
-		}
-	}
-	bound := max(MaxPacingLate, 10*time.Duration(t.Point.Load.TickNS))
-	if late := time.Duration(l.Pacing.P99NS); late > bound {
-		add(PacingLate, "99th percentile of the ticks' lateness %v (bound %v)", late.Round(time.Microsecond), bound)
-	}
+	fs = append(fs, judgeClients(t)...)
+	fs = append(fs, judgeLine(t)...)
 	if l.Corrupt+l.Duplicate+l.Reordered+l.Foreign > 0 {
 		add(Corrupt, "%d corrupt, %d duplicate, %d reordered, %d foreign packets", l.Corrupt, l.Duplicate, l.Reordered, l.Foreign)
 	}
@@ -91,10 +87,49 @@ func Judge(t *Trial) []Finding {
 	if l.Skewed > 0 {
 		add(ClockSkew, "%d packets", l.Skewed)
 	}
+	for _, c := range t.Clocks {
+		if c.Stepped() {
+			add(ClockSkew, "the clock of %s moved by %v in %v", c.Agent, time.Duration(c.DriftNS).Round(time.Microsecond), time.Duration(c.ElapsedNS).Round(time.Millisecond))
+		}
+	}
 	fs = append(fs, judgeAccounting(t)...)
 	fs = append(fs, judgeKernelTLS(t)...)
 	fs = append(fs, judgeSteal(t)...)
 	return append(fs, judgeCPUs(t)...)
+}
+
+// judgeClients finds what the trial owes to the clients themselves. Any host at
+// its limit spoils the whole load, so with several each is judged by itself.
+func judgeClients(t *Trial) []Finding {
+	l := t.Load
+	hosts := l.Hosts
+	if len(hosts) == 0 {
+		hosts = []measure.ClientHost{{Busiest: l.Busiest(), Pacing: l.Pacing, LimitBps: t.ClientLimitBps}}
+	}
+	bound := max(MaxPacingLate, 10*time.Duration(t.Point.Load.TickNS))
+	var fs []Finding
+	for _, c := range l.SharedCPUs() {
+		if t.Kind != KindCalibration && c.Busy > MaxBusy {
+			fs = append(fs, Finding{ClientLimited, fmt.Sprintf("CPU %s of %s was %.0f %% busy with threads of %s (bound %.0f %%)", c.CPU, c.Host, 100*c.Busy, strings.Join(c.Agents, ", "), 100*MaxBusy)})
+		}
+	}
+	for _, h := range hosts {
+		who, alone, of := "a client thread", "the client alone", ""
+		if h.Agent != "" {
+			who, alone, of = "a thread of "+h.Agent, h.Agent+" alone", " on "+h.Agent
+		}
+		if t.Kind != KindCalibration { // which is there to find the client's limit
+			if h.Busiest > MaxBusy {
+				fs = append(fs, Finding{ClientLimited, fmt.Sprintf("%s was %.0f %% busy (bound %.0f %%)", who, 100*h.Busiest, 100*MaxBusy)})
+			} else if h.LimitBps > 0 && !t.Point.Offered.IsMax() && float64(t.Point.Offered) > h.LimitBps {
+				fs = append(fs, Finding{ClientLimited, fmt.Sprintf("%v offered, %s reaches %.0f Mbps", t.Point.Offered, alone, h.LimitBps/1e6)})
+			}
+		}
+		if late := time.Duration(h.Pacing.P99NS); late > bound {
+			fs = append(fs, Finding{PacingLate, fmt.Sprintf("99th percentile of the ticks' lateness%s %v (bound %v)", of, late.Round(time.Microsecond), bound)})
+		}
+	}
+	return fs
 }
 
 // judgeAccounting holds the relay's counts against the client's. At rest every
@@ -147,7 +182,7 @@ func judgeSteal(t *Trial) []Finding {
 			continue // a record from elsewhere
 		}
 		if share, ok := s.Share(set.Size()); ok && share > MaxSteal && s.Seconds >= minSteal {
-			fs = append(fs, Finding{Stolen, fmt.Sprintf("%.0f %% of the %s's CPU time (bound %.0f %%)", 100*share, s.Role, 100*MaxSteal)})
+			fs = append(fs, Finding{Stolen, fmt.Sprintf("%.0f %% of the CPU time of %s (bound %.0f %%)", 100*share, cmp.Or(s.Agent, s.Role), 100*MaxSteal)})
 		}
 	}
 	return fs
@@ -163,6 +198,12 @@ func judgeCPUs(t *Trial) []Finding {
 	}
 	if n := t.Point.Workers; n > relay.Size() {
 		return []Finding{{Oversubscribed, fmt.Sprintf("%d workers on %d CPUs (%s)", n, relay.Size(), relay)}}
+	}
+	for _, h := range t.Load.Hosts {
+		client, err := cpu.Parse(h.CPUs)
+		if err == nil && h.Host == t.RelayHost && !relay.Intersection(client).IsEmpty() {
+			return []Finding{{Oversubscribed, fmt.Sprintf("relay and %s share CPU %s", h.Agent, relay.Intersection(client))}}
+		}
 	}
 	client, err := cpu.Parse(t.ClientCPUs)
 	if err != nil || t.RelayHost != t.ClientHost {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,7 +20,7 @@ type relayVersion struct{ relay, version string }
 // availability is where a relay is and what it says of itself, or why it cannot
 // be run here.
 type availability struct {
-	path    string
+	binary  fleet.Binary // on the relay's host
 	version string
 	na      string
 }
@@ -48,22 +49,51 @@ func (s *sweep) findRelays(ctx context.Context) error {
 	return nil
 }
 
-// findDerper looks for the baseline's binary: the one given, or the one that
-// "make baseline" has built beside hdbench, or one on the PATH.
+// findDerper looks for the baseline's binary: one that the relay's agent offers,
+// the one given, or the one that "make baseline" has built beside hdbench, or one
+// on the PATH. The last three are this host's, and copied to the relay's.
 func (s *sweep) findDerper(ctx context.Context, version string) (availability, error) {
 	if s.Derper != "" {
-		v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, s.Derper)
+		b, v, err := s.offerDerper(ctx, s.Derper)
 		if err != nil {
 			return availability{}, badInput(fmt.Errorf("--derper %s: %w", s.Derper, err))
 		}
-		return availability{path: s.Derper, version: v}, nil
+		return availability{binary: b, version: v}, nil
 	}
-	for _, path := range derperCandidates(s.Binary, version) {
-		if v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, path); err == nil && v == version {
-			return availability{path: path, version: v}, nil
+	for _, b := range s.relayHost.Binaries() {
+		if v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, b); err == nil && v == version {
+			return availability{binary: b, version: v}, nil
 		}
 	}
-	return availability{na: fmt.Sprintf("no derper %s found; build it with: make baseline DERPER=%s, or name one with --derper", version, version)}, nil
+	why := fmt.Sprintf("no derper %s found; build it with: make baseline DERPER=%s, or name one with --derper", version, version)
+	for _, path := range derperCandidates(s.Binary, version) {
+		// Another one need not be copied to find that out; one for another
+		// architecture does.
+		if v, err := fleet.DerperVersion(ctx, path); err == nil && v != version {
+			continue
+		}
+		b, v, err := s.offerDerper(ctx, path)
+		switch {
+		case ctx.Err() != nil:
+			return availability{}, ctx.Err()
+		case err != nil:
+			why = fmt.Sprintf("derper %s: %v", version, err)
+		case v == version:
+			return availability{binary: b, version: v}, nil
+		}
+	}
+	return availability{na: why}, nil
+}
+
+// offerDerper makes a derper of this host available to the relay's, and asks it
+// there what it is.
+func (s *sweep) offerDerper(ctx context.Context, path string) (fleet.Binary, string, error) {
+	b, err := s.relayHost.Offer(ctx, path)
+	if err != nil {
+		return b, "", err
+	}
+	v, err := s.relayHost.RelayVersion(ctx, fleet.KindDerper, b)
+	return b, v, err
 }
 
 // derperCandidates are the places where a derper of that version may be.
@@ -105,16 +135,26 @@ func (s *sweep) why(c results.Config) string {
 	if why := s.relayHost.Info().NoKTLS; c.Transport == ktls && why != "" {
 		return why
 	}
-	if why := s.clientHost.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
-		return "client: " + why
+	for _, h := range s.clientHosts {
+		if why := h.Info().NoKTLS; c.ClientSide() == ktls && why != "" {
+			return h.Member().Agent + ": " + why
+		}
 	}
 	return ""
 }
 
-func parseAvailable(list string) (cpu.Set, error) {
-	set, err := cpu.Parse(list)
-	if err != nil {
-		return set, fmt.Errorf("CPUs the relay's host reports: %w", err)
+// parseCores reads what the relay's host says of its cores.
+func parseCores(lists []string) ([]cpu.Set, error) {
+	var cores []cpu.Set
+	for _, list := range lists {
+		set, err := cpu.Parse(list)
+		if err != nil {
+			return nil, fmt.Errorf("CPUs the relay's host reports: %w", err)
+		}
+		cores = append(cores, set)
 	}
-	return set, nil
+	if len(cores) == 0 {
+		return nil, errors.New("the relay's host reports no CPUs")
+	}
+	return cores, nil
 }

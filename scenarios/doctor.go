@@ -1,9 +1,10 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"hdbench/internal/doctor"
 	"hdbench/internal/fleet"
 	"hdbench/internal/measure"
-	"hdbench/internal/probe"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
 	"hdbench/relay"
@@ -23,90 +23,103 @@ import (
 // Doctor examines hosts for a scenario and runs nothing of it.
 type Doctor struct {
 	Scenario *Scenario
+	Hosts    []string // ssh destinations, or local; none: this host
+	SSH      fleet.SSH
 	DataAddr string // where the relay would listen; empty: loopback
 	Binary   string // hdbench, for agents
 	Version  string // of it
+	Log      func(string)
 }
 
 // sample is how long an examination looks at what hosts are doing.
 const sample = 400 * time.Millisecond
 
-// Run examines this host: for both roles where the data address is loopback, for
-// the relay's where it is another address of this host, and else for the client's.
+// Run examines each host: for both roles where the data address is loopback, for
+// the relay's where it is another address of that host, and else for a client's.
 func (o Doctor) Run(ctx context.Context) (*measure.Examination, error) {
-	addr := o.DataAddr
-	if addr == "" {
-		addr = loopback
+	hosts := o.Hosts
+	if len(hosts) == 0 {
+		hosts = []string{fleet.Local}
 	}
-	f, err := fleet.Start(ctx, fleet.Options{Members: hereOnly(), Binary: o.Binary})
+	addr := cmp.Or(o.DataAddr, loopback)
+	opts := fleet.Options{Binary: o.Binary, Version: o.Version, Purpose: "doctor", SSH: o.SSH, Log: o.Log}
+	for i, h := range hosts {
+		opts.Members = append(opts.Members, fleet.Member{Agent: fmt.Sprintf("host-%d", i+1), Role: fleet.RoleRelay, SSH: h})
+	}
+	f, err := fleet.Start(ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
-	relay, client := f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	avail, err := parseAvailable(relay.Info().CPUs)
-	if err != nil {
-		return nil, err
+	var sides []examinee
+	for _, h := range f.Hosts(fleet.RoleRelay) {
+		cores, err := parseCores(h.Cores())
+		if err != nil {
+			return nil, err
+		}
+		split, err := fitCPUs(o.Scenario.CPUs, cores)
+		if err != nil {
+			return nil, badInput(err)
+		}
+		all := split.Relay.Union(split.Client)
+		now, err := h.Readings(ctx, 0, addr)
+		switch {
+		case err != nil:
+			return nil, err
+		case isLoopback(addr):
+			sides = append(sides, examinee{h, split.Relay, split.Client})
+		case now.Route.Local:
+			sides = append(sides, examinee{h, all, cpu.Of()})
+		default:
+			sides = append(sides, examinee{h, cpu.Of(), all})
+		}
 	}
-	split, err := fitCPUs(o.Scenario.CPUs, probe.Siblings(avail))
-	if err != nil {
-		return nil, badInput(err)
+	apart := 1 // every host by itself
+	if !isLoopback(addr) {
+		apart = max(2, len(sides))
 	}
-	now, err := relay.Readings(ctx, 0, addr)
-	if err != nil {
-		return nil, err
-	}
-	sides := []examinee{{relay, split.Relay}, {client, split.Client}}
-	hosts := 1
-	switch to := now.Route; {
-	case to.Local && !net.ParseIP(addr).IsLoopback():
-		sides, hosts = []examinee{{relay, avail}}, 2
-	case !to.Local && to.Device != "":
-		sides, hosts = []examinee{{client, avail}}, 2
-	}
-	return examine(ctx, o.Scenario, sides, hosts, addr, o.Version)
+	return examine(ctx, o.Scenario, sides, apart, addr, o.Version)
 }
 
-// examinee is an agent and the CPUs of its role.
+func isLoopback(addr string) bool {
+	a, err := netip.ParseAddr(addr)
+	return err == nil && a.IsLoopback()
+}
+
+// examinee is an agent and the CPUs of its roles; none where it has not the role.
 type examinee struct {
-	host *fleet.Host
-	cpus cpu.Set
+	agent         *fleet.Host
+	relay, client cpu.Set
 }
 
 // examine looks at every host at the same time, agents of one host as one. hosts
-// is how many the sweep has, should they not all be there.
+// is how many the sweep has; not all of them need be there.
 func examine(ctx context.Context, sc *Scenario, sides []examinee, hosts int, addr, version string) (*measure.Examination, error) {
 	e := &measure.Examination{Taken: time.Now().UTC(), Hdbench: version, Scenario: sc.Name}
-	var groups [][]examinee
-	for _, s := range sides {
-		i := slices.IndexFunc(groups, func(g []examinee) bool { return g[0].host.Info().Same(s.host.Info()) })
-		if i < 0 {
-			groups = append(groups, []examinee{s})
-			continue
-		}
-		groups[i] = append(groups[i], s)
-	}
+	groups := grouped(sides, (*fleet.Host).SameNetwork)
 	base := sc.fitness()
-	base.Hosts = max(hosts, len(groups))
+	base.Hosts = hosts
+	base.Clocks = min(hosts, len(grouped(sides, (*fleet.Host).SameClock)))
 	e.Hosts = make([]measure.HostExamination, len(groups))
 	var g errgroup.Group
 	for i, group := range groups {
 		g.Go(func() error {
-			info, c := group[0].host.Info(), base
+			info, c := group[0].agent.Info(), base
 			h := &e.Hosts[i]
 			h.Name = info.Name
 			for _, s := range group {
-				m := s.host.Member()
-				h.Agents, h.Roles = append(h.Agents, m.Agent), append(h.Roles, string(m.Role))
-				if m.Role == fleet.RoleRelay {
-					c.Relay, c.RelayCPUs = true, c.RelayCPUs.Union(s.cpus)
-				} else {
-					c.Client, c.ClientCPUs = true, c.ClientCPUs.Union(s.cpus)
-				}
+				h.Agents = append(h.Agents, s.agent.Member().Agent)
+				c.RelayCPUs, c.ClientCPUs = c.RelayCPUs.Union(s.relay), c.ClientCPUs.Union(s.client)
+			}
+			if c.Relay = !c.RelayCPUs.IsEmpty(); c.Relay {
+				h.Roles = append(h.Roles, string(fleet.RoleRelay))
+			}
+			if c.Client = !c.ClientCPUs.IsEmpty(); c.Client {
+				h.Roles = append(h.Roles, string(fleet.RoleClient))
 			}
 			h.RelayCPUs, h.ClientCPUs = c.RelayCPUs.String(), c.ClientCPUs.String()
 			var err error
-			if h.Readings, err = group[0].host.Readings(ctx, sample, addr); err != nil {
+			if h.Readings, err = group[0].agent.Readings(ctx, sample, addr); err != nil {
 				return err
 			}
 			h.Verdicts = doctor.Examine(info, h.Readings, c)
@@ -116,12 +129,33 @@ func examine(ctx context.Context, sc *Scenario, sides []examinee, hosts int, add
 	return e, g.Wait()
 }
 
+// grouped puts agents together that share something.
+func grouped(sides []examinee, same func(a, b *fleet.Host) bool) [][]examinee {
+	var groups [][]examinee
+	for _, s := range sides {
+		i := slices.IndexFunc(groups, func(g []examinee) bool { return same(g[0].agent, s.agent) })
+		if i < 0 {
+			groups, i = append(groups, nil), len(groups)
+		}
+		groups[i] = append(groups[i], s)
+	}
+	return groups
+}
+
 // examineHosts is what a sweep does before its first trial. The fleet is there, its
 // CPUs are given, and nothing runs yet.
 func (s *sweep) examineHosts(ctx context.Context) error {
-	sides := []examinee{{s.relayHost, s.split.Relay}, {s.clientHost, s.split.Client}}
+	sides := []examinee{{s.relayHost, s.split.Relay, cpu.Of()}}
+	for _, h := range s.clientHosts {
+		set, err := cpu.Parse(s.clientCPUs(h))
+		if err != nil {
+			return fmt.Errorf("CPUs of %s: %w", h.Member().Agent, err)
+		}
+		sides = append(sides, examinee{h, cpu.Of(), set})
+	}
 	var err error
-	if s.examined, err = examine(ctx, s.sc, sides, 1, s.dataAddr, s.Version); err != nil {
+	hosts := len(grouped(sides, (*fleet.Host).SameNetwork))
+	if s.examined, err = examine(ctx, s.sc, sides, hosts, s.dataAddr, s.Version); err != nil {
 		return err
 	}
 	for _, line := range results.DoctorLines(s.examined) {

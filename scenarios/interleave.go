@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +18,8 @@ import (
 // baseSide is the other half of an interleaved sweep: the folder of the base
 // build, measured in turn with the new one by the same client.
 type baseSide struct {
-	binary  string
+	binary  string       // on this host
+	there   fleet.Binary // on the relay's
 	dir     string
 	store   *results.Store
 	done    map[string]*results.Trial
@@ -39,10 +37,10 @@ func (s *sweep) openInterleaved(root string) error {
 	if b.binary, err = filepath.Abs(s.Interleave); err != nil {
 		return err
 	}
-	if b.mark.SHA256, err = hashFile(b.binary); err != nil {
+	if b.mark.SHA256, err = fleet.HashFile(b.binary); err != nil {
 		return fmt.Errorf("--interleave: %w", err)
 	}
-	if b.newMark.SHA256, err = hashFile(s.Binary); err != nil {
+	if b.newMark.SHA256, err = fleet.HashFile(s.Binary); err != nil {
 		return err
 	}
 	b.mark.Build, b.newMark.Build = results.BuildBase, results.BuildNew
@@ -86,19 +84,6 @@ func isInterleaved(dir string) bool {
 	return true
 }
 
-func hashFile(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // prepareBase finds out what the base build is, by starting its relay, and makes
 // its folder, or opens it to be continued.
 func (s *sweep) prepareBase(ctx context.Context, scenario []byte) error {
@@ -106,8 +91,12 @@ func (s *sweep) prepareBase(ctx context.Context, scenario []byte) error {
 	if b == nil {
 		return nil
 	}
+	var err error
+	if b.there, err = s.relayHost.Offer(ctx, b.binary); err != nil {
+		return badInput(fmt.Errorf("--interleave %s: %w", s.Interleave, err))
+	}
 	r, err := s.relayHost.StartRelay(ctx, fleet.RelaySpec{
-		Kind: fleet.KindHD, Transport: "tcp", Workers: 1, CPUs: s.split.Relay.String(), Host: s.dataAddr, Path: b.binary,
+		Kind: fleet.KindHD, Transport: "tcp", Workers: 1, CPUs: s.split.Relay.String(), Host: s.dataAddr, Path: b.there.Path, SHA256: b.there.SHA256,
 	})
 	if err != nil {
 		return badInput(fmt.Errorf("--interleave %s: %w", s.Interleave, err))
@@ -167,27 +156,32 @@ func (s *sweep) complete(id string) bool {
 func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err error) {
 	base, new := s.there(p.ID)
 	if s.base == nil || p.Point.Relay != results.RelayHD {
-		t := cmp.Or(base, new) // in one folder only, if it was killed between the two
-		if t == nil {
-			if t = s.trial(ctx, p); ctx.Err() != nil {
-				return "", ctx.Err() // half a trial is no trial
+		save := func(t *results.Trial) error {
+			var err error
+			if new == nil {
+				err = keep(s.store, s.done, t)
 			}
+			if err == nil && s.base != nil && base == nil {
+				err = keep(s.base.store, s.base.done, t)
+			}
+			return err
 		}
-		if new == nil {
-			err = keep(s.store, s.done, t)
+		if t := cmp.Or(base, new); t != nil { // in one folder only: it was killed between the two
+			return outcome(t), save(t)
 		}
-		if err == nil && s.base != nil && base == nil {
-			err = keep(s.base.store, s.base.done, t)
+		t, err := s.attempt(ctx, p.Point.Config, func() (*results.Trial, error) { return s.trial(ctx, p, fleet.Binary{}) }, save)
+		if err != nil {
+			return "", err
 		}
-		return outcome(t), err
+		return outcome(t), nil
 	}
 	builds := []struct {
 		there *results.Trial
 		name  string
-		path  string
+		build fleet.Binary
 		store *results.Store
 		done  map[string]*results.Trial
-	}{{base, results.BuildBase, s.base.binary, s.base.store, s.base.done}, {new, results.BuildNew, "", s.store, s.done}}
+	}{{base, results.BuildBase, s.base.there, s.base.store, s.base.done}, {new, results.BuildNew, fleet.Binary{}, s.store, s.done}}
 	if p.Order%2 == 0 {
 		slices.Reverse(builds)
 	}
@@ -195,11 +189,9 @@ func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err er
 		if b.there != nil {
 			continue
 		}
-		t := s.trialWith(ctx, p, b.path)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err := keep(b.store, b.done, t); err != nil {
+		t, err := s.attempt(ctx, p.Point.Config, func() (*results.Trial, error) { return s.trial(ctx, p, b.build) },
+			func(t *results.Trial) error { return keep(b.store, b.done, t) })
+		if err != nil {
 			return "", err
 		}
 		text += fmt.Sprintf("; %s %s", b.name, outcome(t))

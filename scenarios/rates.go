@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"hdbench/internal/fleet"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -94,32 +95,44 @@ func (s *sweep) probeAll(ctx context.Context, cs []Configuration) (map[results.C
 // probe takes short looks at one configuration at rising rates. All go through
 // one relay process; it is not used for anything after. Every look is recorded.
 func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
-	r, err := s.startRelay(ctx, c)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Knee{}, ctx.Err()
+	var r *fleet.Relay
+	defer func() {
+		if r != nil {
+			_ = stopRelay(ctx, r) // it is not used for anything after
 		}
-		// The trials will say so, each for itself.
-		return Knee{}, nil
-	}
-	defer stopRelay(ctx, r)
+	}()
 	k := newKneeFinder()
 	for run := 1; !k.done; run++ {
 		p := results.Point{Config: c, Offered: k.next}
-		t := s.newTrial(results.KindProbe, p)
-		t.ID, t.Run = results.TrialID(results.KindProbe, p, run), run
-		began := time.Now()
-		err := s.measure(ctx, t, r, probeWindows)
-		if ctx.Err() != nil {
-			return Knee{}, ctx.Err()
-		}
-		if t.Relay != nil {
-			// The relay has served other looks before: its counters are not this one's.
-			t.Relay.Counters = nil
-		}
-		s.finish(t, began, err)
-		if err := s.append(t); err != nil {
+		started := false
+		t, err := s.attempt(ctx, c, func() (*results.Trial, error) {
+			t := s.newTrial(results.KindProbe, p)
+			t.ID, t.Run = results.TrialID(results.KindProbe, p, run), run
+			began := time.Now()
+			var err error
+			if r == nil {
+				r, err = s.startBuild(ctx, c, fleet.Binary{})
+			}
+			if err == nil {
+				started = true
+				err = s.measure(ctx, t, r, probeWindows)
+			}
+			if err != nil {
+				r = nil // it may have gone; what is left of it is ended before the next attempt
+			}
+			if t.Relay != nil {
+				// The relay has served other looks before: its counters are not this one's.
+				t.Relay.Counters = nil
+			}
+			s.finish(t, began, err)
+			return t, err
+		}, s.append)
+		if err != nil {
 			return Knee{}, err
+		}
+		if !started {
+			// The trials will say so, each for itself.
+			return Knee{}, nil
 		}
 		if !t.OK() {
 			k.failed()

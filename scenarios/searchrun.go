@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hdbench/internal/fleet"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -51,8 +52,8 @@ func (s *sweep) searchAll(ctx context.Context) error {
 // searchBuild is whose search it is, and where its records go: of two builds in
 // one sweep hd has a search each; any other relay has one, recorded for both.
 type searchBuild struct {
-	name  string // before the configuration's
-	hd    string // binary of hd; empty: this one
+	name  string       // before the configuration's
+	hd    fleet.Binary // another build of hd; none: this one
 	sides []searchSide
 }
 
@@ -72,8 +73,8 @@ func (s *sweep) searchBuilds(c results.Config) []searchBuild {
 		return []searchBuild{{sides: []searchSide{base, of}}}
 	}
 	return []searchBuild{
-		{results.BuildBase + " ", s.base.binary, []searchSide{base}},
-		{results.BuildNew + " ", "", []searchSide{of}},
+		{results.BuildBase + " ", s.base.there, []searchSide{base}},
+		{results.BuildNew + " ", fleet.Binary{}, []searchSide{of}},
 	}
 }
 
@@ -155,11 +156,7 @@ func (r *searching) record(load units.Rate, d time.Duration, n int) *results.Tri
 	return t
 }
 
-// attempts is how often a look that fails is tried.
-const attempts = 3
-
-// Look takes a look that is not there yet, through a relay of its own. Failed
-// attempts are recorded under the same ID: what comes after one replaces it.
+// Look takes a look that is not there yet, through a relay of its own.
 func (r *searching) Look(ctx context.Context, load units.Rate, d time.Duration, n int) (results.Look, error) {
 	r.order++
 	t := r.record(load, d, n)
@@ -173,28 +170,17 @@ func (r *searching) Look(ctx context.Context, load units.Rate, d time.Duration, 
 		}
 		return l, err
 	}
-	for attempt := 1; ; attempt++ {
-		began := time.Now()
-		relay, err := r.startBuild(ctx, r.config, r.hd)
-		if err == nil {
-			err = r.measure(ctx, t, relay, windows{r.sc.Warmup, d, r.sc.Drain})
-			err = errors.Join(err, stopRelay(ctx, relay))
-		}
-		if ctx.Err() != nil {
-			return results.Look{}, ctx.Err() // half a look is none
-		}
-		r.finish(t, began, err)
-		if err := r.save(t); err != nil {
-			return results.Look{}, err
-		}
-		if t.OK() {
-			return results.LookOf(t)
-		}
-		if attempt == attempts {
-			return results.Look{}, fmt.Errorf("%w: %v at %v: %s", errLook, attempts, load, t.Error)
-		}
-		t = r.record(load, d, n)
+	t, err := r.attempt(ctx, r.config, func() (*results.Trial, error) {
+		t := r.record(load, d, n)
+		return t, r.through(ctx, t, r.hd, windows{r.sc.Warmup, d, r.sc.Drain})
+	}, r.save)
+	if err != nil {
+		return results.Look{}, err
 	}
+	if !t.OK() {
+		return results.Look{}, fmt.Errorf("%w: %v: %s", errLook, load, t.Error)
+	}
+	return results.LookOf(t)
 }
 
 // outcome is what the search found, in a few words.
@@ -233,7 +219,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = search.Max
 		}
 		if c.SearchMax == 0 {
-			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)])
+			c.SearchMax = threeDigitsBelow(s.limits[clientOf(c.Config)].all)
 		}
 		switch {
 		case c.SearchMax > search.Min:
@@ -241,7 +227,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 			c.SearchMax = 2 * search.Min
 		default:
 			return badInput(fmt.Errorf("load.search: min is %v, and the client alone reaches %.0f Mbps (%v); give a lower min, or a max",
-				search.Min, s.limits[clientOf(c.Config)]/1e6, c.Load))
+				search.Min, s.limits[clientOf(c.Config)].all/1e6, c.Load))
 		}
 	}
 	return nil

@@ -12,10 +12,14 @@ import (
 // watchSteal reads on every host what its hypervisor takes in a window; the
 // function it returns waits for the answers. Cancelling ctx ends them.
 func (s *sweep) watchSteal(ctx context.Context, begin, end int64) (wait func() ([]measure.Steal, error)) {
-	sides := []struct {
+	type side struct {
 		host *fleet.Host
 		cpus string
-	}{{s.relayHost, s.split.Relay.String()}, {s.clientHost, s.split.Client.String()}}
+	}
+	sides := []side{{s.relayHost, s.split.Relay.String()}}
+	for _, h := range s.clientHosts {
+		sides = append(sides, side{h, s.clientCPUs(h)})
+	}
 	taken := make([]measure.Steal, len(sides))
 	var g errgroup.Group
 	for i, side := range sides {

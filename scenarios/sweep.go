@@ -15,7 +15,6 @@ import (
 
 	"hdbench/internal/fleet"
 	"hdbench/internal/measure"
-	"hdbench/internal/probe"
 	"hdbench/results"
 )
 
@@ -30,6 +29,17 @@ type Sweep struct {
 	Interleave string
 	// Strict refuses to run where a check of the doctor's fails.
 	Strict bool
+
+	// Members are the hosts: one relay, and as many clients as there are. Empty:
+	// both on this one, or what is found at NATS.
+	Members []fleet.Member
+	SSH     fleet.SSH
+	NATS    fleet.External // of the user's own, where agents are found; not set: none is
+	Wanted  fleet.Wanted   // among those
+	Data    string         // address the relay listens on; empty: its member's
+	// HostWait is how long to wait for a host that has gone; 0: DefaultHostWait.
+	HostWait time.Duration
+	Log      func(string) // gets what the user should know of the hosts; nil: nobody
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -52,7 +62,7 @@ func (e *inputError) Unwrap() error        { return e.error }
 // Run runs the sweep and returns its folder; an interleaved one's holds two. When ctx is cancelled the folder is
 // left as it is: Resume continues it.
 func (o Sweep) Run(ctx context.Context) (dir string, err error) {
-	s := &sweep{Sweep: o}
+	s := &sweep{Sweep: o, failing: map[results.Config]bool{}}
 	if err := s.open(); err != nil {
 		return s.dir, badInput(err)
 	}
@@ -61,13 +71,15 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 			dir = filepath.Dir(s.dir)
 		}
 	}()
-	f, err := fleet.Start(ctx, fleet.Options{Members: hereOnly(), Binary: o.Binary})
+	f, err := o.start(ctx)
 	if err != nil {
 		return s.dir, fmt.Errorf("boot: %w", err)
 	}
 	defer f.Close()
-	s.fleet, s.relayHost, s.clientHost = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)[0]
-	s.dataAddr = cmp.Or(s.relayHost.Member().Data, loopback)
+	s.fleet, s.relayHost, s.clientHosts = f, f.Hosts(fleet.RoleRelay)[0], f.Hosts(fleet.RoleClient)
+	if s.dataAddr, err = dataAddress(s.relayHost, s.clientHosts); err != nil {
+		return s.dir, badInput(err)
+	}
 	if err := s.prepare(ctx); err != nil {
 		return s.dir, err
 	}
@@ -84,9 +96,6 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	return s.dir, s.searchAll(ctx)
 }
 
-// loopback is where a relay listens for clients on its own host.
-const loopback = "127.0.0.1"
-
 // hereOnly is the fleet of a sweep on one machine: an agent for each side.
 func hereOnly() []fleet.Member {
 	return []fleet.Member{{Agent: "relay", Role: fleet.RoleRelay}, {Agent: "client", Role: fleet.RoleClient}}
@@ -102,15 +111,17 @@ type sweep struct {
 	was   results.Environment       // of the folder that is continued
 	base  *baseSide                 // nil unless the sweep is interleaved; the rest is then of the new build
 
-	fleet      *fleet.Fleet
-	relayHost  *fleet.Host
-	clientHost *fleet.Host
-	dataAddr   string // where the relay listens for traffic
-	split      Split
-	seed       uint64
-	versions   map[relayVersion]availability
-	limits     map[results.Config]float64 // the client's own, bits per second, by clientOf
-	examined   *measure.Examination       // of the hosts, before anything is run
+	fleet       *fleet.Fleet
+	relayHost   *fleet.Host
+	clientHosts []*fleet.Host
+	dataAddr    string // where the relay listens for traffic
+	split       Split
+	line        *measure.Line // what the network between relay and clients carries
+	seed        uint64
+	versions    map[relayVersion]availability
+	limits      map[results.Config]clientLimit // the clients' own, by clientOf
+	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
+	examined    *measure.Examination           // of the hosts, before anything is run
 }
 
 // open reads what there is before anything is started.
@@ -185,11 +196,11 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if s.sc.Resolved != nil {
 		want = s.sc.Resolved.CPUs
 	}
-	avail, err := parseAvailable(s.relayHost.Info().CPUs)
+	cores, err := parseCores(s.relayHost.Cores())
 	if err != nil {
 		return err
 	}
-	if s.split, err = fitCPUs(want, probe.Siblings(avail)); err != nil {
+	if s.split, err = s.fitHosts(want, cores); err != nil {
 		return badInput(err)
 	}
 	if err := s.findRelays(ctx); err != nil {
@@ -199,6 +210,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 		return err
 	}
 	if s.Resume != "" {
+		s.line = s.was.Line // of the same hosts
 		if err := s.sameHosts(); err != nil {
 			return badInput(err)
 		}
@@ -221,6 +233,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 		rand.Read(b[:]) // crypto/rand does not fail
 		s.seed = binary.LittleEndian.Uint64(b[:])>>16 | 1
 	}
+	if s.line, err = s.checkLine(ctx); err != nil {
+		return err
+	}
 	text, err := s.sc.Marshal()
 	if err != nil {
 		return err
@@ -239,13 +254,14 @@ func (s *sweep) prepare(ctx context.Context) error {
 // those that are there.
 func (s *sweep) sameHosts() error {
 	now := s.environment().Hosts
+	if len(now) != len(s.was.Hosts) {
+		return fmt.Errorf("%s: the sweep was begun with %d hosts, not with %d; continue it with the same, or start a new one", s.dir, len(s.was.Hosts), len(now))
+	}
 	for i, was := range s.was.Hosts {
-		if i >= len(now) || !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
+		if !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
 			changed := ""
-			if i < len(now) {
-				for _, d := range was.Host.Fingerprint.Differences(now[i].Host.Fingerprint) {
-					changed += fmt.Sprintf("; %s was %s and is %s", d.Name, d.A, d.B)
-				}
+			for _, d := range was.Host.Fingerprint.Differences(now[i].Host.Fingerprint) {
+				changed += fmt.Sprintf("; %s was %s and is %s", d.Name, d.A, d.B)
 			}
 			return fmt.Errorf("%s: the sweep was begun on another host, in another state or on other CPUs (%s: %s, Linux %s, CPUs %s%s); continue it there, or start a new one",
 				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs, changed)
@@ -256,11 +272,11 @@ func (s *sweep) sameHosts() error {
 
 func (s *sweep) environment() results.Environment {
 	env := results.Environment{
-		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed,
-		Hosts: []results.HostEntry{
-			{Agent: s.relayHost.Member().Agent, Roles: []string{"relay"}, CPUs: s.split.Relay.String(), Data: s.dataAddr, Host: s.relayHost.Info()},
-			{Agent: s.clientHost.Member().Agent, Roles: []string{"client"}, CPUs: s.split.Client.String(), Host: s.clientHost.Info()},
-		},
+		Hdbench: s.Version, Started: time.Now().UTC(), Command: s.Command, Scenario: s.sc.Name, Seed: s.seed, Line: s.line,
+		Hosts: []results.HostEntry{s.hostEntry(s.relayHost, s.split.Relay.String(), s.dataAddr)},
+	}
+	for _, h := range s.clientHosts {
+		env.Hosts = append(env.Hosts, s.hostEntry(h, s.clientCPUs(h), h.Member().Data))
 	}
 	if s.base != nil {
 		env.Interleaved = &s.base.newMark

@@ -20,40 +20,43 @@ const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it.
 	startAhead = 100 * time.Millisecond
+	// prepareTimeout bounds the connecting of a load's peers.
+	prepareTimeout = 2 * time.Minute
 	// slack is how much longer than its windows a load may take before it is
 	// given up.
 	slack = 30 * time.Second
 )
 
-// trial measures one planned point. It always returns a record.
-func (s *sweep) trial(ctx context.Context, p Planned) *results.Trial {
-	return s.trialWith(ctx, p, "")
-}
-
-// trialWith is trial with another build of hd; an empty path is this one.
-func (s *sweep) trialWith(ctx context.Context, p Planned, hd string) *results.Trial {
+// trial measures one planned point, with another build of hd if one is given. It
+// always returns a record; the error is why that has no numbers.
+func (s *sweep) trial(ctx context.Context, p Planned, hd fleet.Binary) (*results.Trial, error) {
 	t := s.newTrial(results.KindTrial, p.Point)
 	t.ID, t.Run, t.Order = p.ID, p.Run, p.Order
 	if t.NA = s.why(p.Point.Config); t.NA != "" {
-		return t
+		return t, nil
 	}
+	return t, s.through(ctx, t, hd, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
+}
+
+// through fills in a record by a relay of its own.
+func (s *sweep) through(ctx context.Context, t *results.Trial, hd fleet.Binary, w windows) error {
 	began := time.Now()
-	r, err := s.startBuild(ctx, p.Point.Config, hd)
+	r, err := s.startBuild(ctx, t.Point.Config, hd)
 	if err == nil {
-		err = s.measure(ctx, t, r, windows{s.sc.Warmup, s.sc.Measure, s.sc.Drain})
+		err = s.measure(ctx, t, r, w)
 		err = errors.Join(err, stopRelay(ctx, r))
 	}
 	s.finish(t, began, err)
-	return t
+	return err
 }
 
 func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 	return &results.Trial{
 		Schema: results.SchemaVersion, Kind: k, ID: results.TrialID(k, p, 1), Point: p, Run: 1, Started: time.Now().UTC(),
 		Lab:       s.relayHost.Info().Lab,
-		RelayHost: s.relayHost.Info().Name, ClientHost: s.clientHost.Info().Name,
-		RelayCPUs: s.split.Relay.String(), ClientCPUs: s.split.Client.String(),
-		ClientLimitBps: s.limits[clientOf(p.Config)],
+		RelayHost: s.relayHost.Info().Name, ClientHost: s.clientNames(),
+		RelayCPUs: s.split.Relay.String(), ClientCPUs: s.allClientCPUs(),
+		ClientLimitBps: s.limits[clientOf(p.Config)].all,
 	}
 }
 
@@ -77,12 +80,8 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 	return r.Stop(ctx)
 }
 
-func (s *sweep) startRelay(ctx context.Context, c results.Config) (*fleet.Relay, error) {
-	return s.startBuild(ctx, c, "")
-}
-
-// startBuild starts a relay, hd from the binary at a path if one is given.
-func (s *sweep) startBuild(ctx context.Context, c results.Config, hd string) (*fleet.Relay, error) {
+// startBuild starts a relay, hd from another binary if one is given.
+func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binary) (*fleet.Relay, error) {
 	spec := fleet.RelaySpec{
 		Kind: fleet.KindExternal, Transport: c.Transport, Workers: c.Workers,
 		CPUs: s.split.Relay.String(), Host: s.dataAddr,
@@ -92,30 +91,34 @@ func (s *sweep) startBuild(ctx context.Context, c results.Config, hd string) (*f
 	}
 	switch c.Relay {
 	case results.RelayHD:
-		spec.Kind, spec.Path = fleet.KindHD, hd
+		spec.Kind, spec.Path, spec.SHA256 = fleet.KindHD, hd.Path, hd.SHA256
 	case results.RelayDerper:
 		spec.Kind = fleet.KindDerper
-		spec.Path = s.versions[relayVersion{c.Relay, c.Version}].path
+		b := s.versions[relayVersion{c.Relay, c.Version}].binary
+		spec.Path, spec.SHA256 = b.Path, b.SHA256
 	}
-	return s.relayHost.StartRelay(ctx, spec)
+	r, err := s.relayHost.StartRelay(ctx, spec)
+	var said *fleet.RemoteError
+	if errors.As(err, &said) && !errors.Is(err, fleet.ErrAgentGone) {
+		err = noStart{err}
+	}
+	return r, err
 }
 
 // measure runs a trial's load through a relay (or, without one, from sender to
 // receiver) and fills in what was measured.
 func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows) error {
-	load, err := s.clientHost.PrepareLoad(ctx, s.loadSpec(t.Point, r, w))
+	prepareCtx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	load, err := fleet.PrepareLoad(prepareCtx, s.loadSpec(t.Point, r, w), s.clients(t.Point.Load, r == nil)...)
+	cancel()
 	if err != nil {
 		return err
 	}
-	var bound time.Duration
-	for _, h := range []*fleet.Host{s.relayHost, s.clientHost} {
-		o, err := h.SyncClock(ctx)
-		if err != nil {
-			return errors.Join(err, load.Cancel(context.WithoutCancel(ctx)))
-		}
-		bound += o.Bound
+	clocks, err := s.readClocks(ctx)
+	if err != nil {
+		return errors.Join(err, load.Cancel(ctx))
 	}
-	t.ClockBoundNS = int64(bound)
+	t.ClockBoundNS = int64(fleet.Apart(clocks.offsets))
 
 	start := s.fleet.Now() + int64(startAhead)
 	begin := start + int64(w.warmup)
@@ -139,13 +142,17 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	m, err := load.Run(runCtx, start)
 	if err != nil {
 		cancel()
-		err = errors.Join(err, load.Cancel(context.WithoutCancel(ctx)))
+		err = errors.Join(err, load.Cancel(ctx))
 	}
 	u := <-window
 	if err != nil {
 		return err
 	}
 	t.Load = m
+	s.noteHosts(t)
+	if err := s.checkClocks(ctx, t, clocks); err != nil {
+		return err
+	}
 	if t.Steal, err = stolen(); err != nil {
 		return err
 	}
@@ -171,7 +178,7 @@ func (s *sweep) loadSpec(p results.Point, r *fleet.Relay, w windows) fleet.LoadS
 		Direct: r == nil, Transport: p.ClientSide(), FramesPerRecord: p.FramesPerRecord, Pattern: p.Load.Pattern, Pairs: p.Load.Pairs, Payload: p.Load.PayloadBytes,
 		Rate: p.Offered.String(), Burst: p.Load.Burst, Tick: time.Duration(p.Load.TickNS),
 		Warmup: w.warmup, Measure: w.measure, Drain: w.drain,
-		CPUs: s.split.Client.String(), RTT: p.Load.RTT && r != nil, Congestion: p.Load.Congestion, Seed: s.seed,
+		RTT: p.Load.RTT && r != nil, Congestion: p.Load.Congestion, Seed: s.seed,
 	}
 	if r != nil {
 		spec.Relay = r.Info.Addr
@@ -187,7 +194,7 @@ func clientOf(c results.Config) results.Config {
 // calibrate measures what the client can do without a relay, for every load and
 // every transport of its own: what it pays for TLS is in its limit.
 func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
-	s.limits = map[results.Config]float64{}
+	s.limits = map[results.Config]clientLimit{}
 	var clients []results.Config
 	for _, c := range cs {
 		if client := clientOf(c.Config); s.why(c.Config) == "" && !slices.Contains(clients, client) {
@@ -201,14 +208,15 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 		s.Progress.Step(c.Transport + ", " + c.Load.String())
 		t := s.done[results.TrialID(results.KindCalibration, p, 1)]
 		if t == nil {
-			t = s.newTrial(results.KindCalibration, p)
-			began := time.Now()
-			err := s.measure(ctx, t, nil, calibrationWindows)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s.finish(t, began, err)
-			if err := s.append(t); err != nil {
+			var err error
+			t, err = s.attempt(ctx, c, func() (*results.Trial, error) {
+				t := s.newTrial(results.KindCalibration, p)
+				began := time.Now()
+				err := s.measure(ctx, t, nil, calibrationWindows)
+				s.finish(t, began, err)
+				return t, err
+			}, s.append)
+			if err != nil {
 				return err
 			}
 		}
@@ -216,7 +224,7 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 		if !t.OK() {
 			return fmt.Errorf("calibration of the client (%s, %v): %s", c.Transport, c.Load, t.Error)
 		}
-		s.limits[c] = t.Load.DeliveredBps
+		s.limits[c] = limitOf(t)
 	}
 	return nil
 }

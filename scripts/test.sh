@@ -11,7 +11,7 @@ step() {
   echo "--- $name: ok, $((SECONDS - start)) s"
 }
 
-step setup scripts/setup.sh
+step setup scripts/setup.sh systemd-analyze
 step lint make --no-print-directory lint
 # The commands are real relays and loads under way: the race detector makes five
 # minutes of one, and what it would find is in the packages. Results are statistics
@@ -24,7 +24,10 @@ step "benchmarks, once" go test -run '^$' -bench . -benchtime 1x ./...
 step fuzz scripts/fuzz.sh "${FUZZTIME:-20000x}"
 step "derper 1.96.4" make --no-print-directory baseline DERPER=1.96.4
 step interop make --no-print-directory interop
+step "hosts of the lab" make --no-print-directory hosts
 step lab make --no-print-directory lab
 step "report in a browser" make --no-print-directory browser
+step "examples of deployment" bash -c 'cd deploy && go test -count=1 ./...'
+step "two hosts" scripts/two-hosts.sh
 step "smoke sweep" make --no-print-directory smoke
 echo "all green in $SECONDS s"

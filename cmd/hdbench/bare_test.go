@@ -47,7 +47,7 @@ func bare(ts *testscript.TestScript, neg bool, args []string) {
 	var out, errs bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = work, &out, &errs
 	// The binary is a test's: its name says which command it plays.
-	cmd.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"), "HOME="+work)
+	cmd.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"), "HOME="+work, "HDBENCH_LOCK="+ts.Getenv("HDBENCH_LOCK"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := cmd.Run()
 	ts.Check(os.WriteFile(filepath.Join(work, "bare.out"), out.Bytes(), 0o644))

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"hdbench/internal/cpu"
+	"hdbench/internal/fleet"
 	"hdbench/internal/transport"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
@@ -84,4 +85,15 @@ func loadFlags(cmd *cobra.Command, c *loadgen.Config) {
 	f.StringVar(&c.Congestion, "congestion", "", "TCP congestion control of the load's sockets; default the system's")
 	f.IntVar(&c.FramesPerRecord, "frames-per-record", loadgen.DefaultFramesPerRecord, "over TLS: frames that share a record, where a write has so many; a real client's is 1")
 	f.Uint64Var(&c.Seed, "seed", 1, "of the peers' keys: the same seed makes the same peers")
+}
+
+// natsFlags say how to reach a nats-server of the user's own.
+func natsFlags(f *pflag.FlagSet, e *fleet.External) {
+	f.StringVar(&e.URL, "nats", "", "URL of your nats-server, tls://HOST:PORT; several with commas between")
+	f.StringVar(&e.CA, "nats-ca", "", "file with the certificates the server's is checked against; default the system's")
+	f.StringVar(&e.Creds, "creds", "", "file with a NATS user's credentials (JWT and seed)")
+	f.StringVar(&e.NKey, "nkey", "", "file with a NATS user's nkey seed")
+	f.StringVar(&e.Cert, "nats-cert", "", "file with a certificate to show the server")
+	f.StringVar(&e.Key, "nats-key", "", "file with that certificate's key")
+	f.BoolVar(&e.Plain, "nats-plain", false, "connect to another host without TLS: who is on the way can then give orders")
 }

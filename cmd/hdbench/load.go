@@ -1,17 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"hdbench/internal/measure"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
 	"hdbench/results"
@@ -39,6 +38,7 @@ secret, and relays under test make their own.`,
 	loadFlags(cmd, &c)
 	cmd.Flags().BoolVar(&c.RTT, "rtt", false, "receivers return every packet, and round trips are timed")
 	o.flags(cmd)
+	partFlags(cmd, &c)
 	cmd.MarkFlagRequired("relay")
 	return cmd
 }
@@ -80,6 +80,9 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 	if o.format != "terminal" && o.format != "json" {
 		return badInput(fmt.Errorf("load: format %q: want terminal or json", o.format))
 	}
+	if c.Part.Of > 1 && (!o.awaitStart || o.format != "json") {
+		return badInput(errors.New("load: --part: the parts of a load start and end together: give --await-start and --format json too"))
+	}
 	session, err := loadgen.Prepare(ctx, c)
 	switch {
 	case errors.Is(err, loadgen.ErrUnreachable):
@@ -90,13 +93,7 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 		return badInput(fmt.Errorf("load: %w", err))
 	}
 	defer session.Close()
-	start := session.Start()
-	if o.awaitStart {
-		if ctx, start, err = awaitStart(ctx, s); err != nil {
-			return failed(fmt.Errorf("load: %w", err))
-		}
-	}
-	m, err := session.Run(ctx, start)
+	m, err := o.run(ctx, s, session)
 	if err != nil {
 		return failed(fmt.Errorf("load: %w", err))
 	}
@@ -110,25 +107,25 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 	return results.LoadTable(title, m).Write(s.out, results.Terminal)
 }
 
-// awaitStart says that the load is ready and reads its start time. The context it
-// returns ends with the input: whoever gave the order has gone.
-func awaitStart(ctx context.Context, s *streams) (context.Context, int64, error) {
-	if _, err := fmt.Fprintln(s.out, `{"ready":true}`); err != nil {
-		return ctx, 0, err
+// run runs a prepared load: at once, or when it is told to.
+func (o *loadOutput) run(ctx context.Context, s *streams, session *loadgen.Session) (*measure.Load, error) {
+	if !o.awaitStart {
+		return session.Run(ctx, session.Start())
 	}
-	in := bufio.NewReader(s.in)
-	line, err := in.ReadString('\n')
+	ctx, orders := awaitOrders(ctx, s.in)
+	if _, err := fmt.Fprintln(s.out, `{"ready":true}`); err != nil {
+		return nil, err
+	}
+	line, err := orders.next(ctx)
 	if err != nil {
-		return ctx, 0, fmt.Errorf("no start time on stdin: %w", err)
+		return nil, fmt.Errorf("no start time on stdin: %w", err)
 	}
 	start, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 	if err != nil {
-		return ctx, 0, fmt.Errorf("start time: %w", err)
+		return nil, fmt.Errorf("start time: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		io.Copy(io.Discard, in)
-		cancel(errors.New("stdin has ended: the order is withdrawn"))
-	}()
-	return ctx, start, nil
+	if session.Config().Part.Of < 2 {
+		return session.Run(ctx, start)
+	}
+	return runPart(ctx, s, session, orders, start)
 }

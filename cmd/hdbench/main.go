@@ -25,6 +25,7 @@ import (
 const (
 	exitFailed      = 1   // what was asked for was tried and did not work
 	exitBadInput    = 2   // what was asked for makes no sense, or cannot be tried
+	exitBusy        = 5   // sweep: another sweep is being run on one of the hosts
 	exitInterrupted = 130 // Ctrl-C or SIGTERM before the end
 )
 
@@ -72,7 +73,8 @@ func newRoot(s *streams) *cobra.Command {
 transports, beside the baseline of Tailscale's derper.
 
 Exit codes: 0 success; 1 it was tried and failed; 2 bad input;
-130 interrupted. compare has two more: 3 not comparable, 4 too few trials.`,
+130 interrupted. compare has two more: 3 not comparable, 4 too few trials; sweep
+has 5: another sweep is being run on one of its hosts.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

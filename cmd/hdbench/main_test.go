@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TMPDIR", e.Getenv("WORK")+"/.tmp")
+			e.Setenv("HDBENCH_LOCK", "test-"+rand.Text()) // scripts run at the same time
 			reference, err := filepath.Abs("../../results/reference")
 			e.Setenv("REFERENCE", reference)
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hdbench/internal/fleet"
 	"hdbench/results"
 	"hdbench/scenarios"
 )
@@ -20,6 +21,7 @@ func newSweep(s *streams) *cobra.Command {
 	var o scenarios.Sweep
 	var external []string
 	var dryRun bool
+	var hosts hostFlags
 	cmd := &cobra.Command{
 		Use:   "sweep [SCENARIO | FILE]",
 		Short: "run a scenario and report; no argument: quick on this machine",
@@ -35,13 +37,26 @@ trial, with these placeholders filled in:
 
 --interleave measures two builds of hd in one sweep, trial by trial on the same
 hosts with this hdbench's client. The folder then holds two, base and new, each
-an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
+an ordinary results folder; hdbench compare judges them as pairs.
+
+Relay and clients run on this host, or over ssh on others: --relay-host and
+--client-host take what ssh takes, or local. hdbench copies itself there, and
+leaves nothing else behind. --data-addr is the relay's address on the link that is
+measured. With --nats the agents are your own, found by role and label;
+--relay-host and --client-host then choose them by name.`, strings.Join(scenarios.Names(), ", "), scenarios.PlaceholderHelp()),
 		Example: `  hdbench sweep smoke --out /tmp/smoke
   hdbench sweep smoke --out /tmp/both --interleave /opt/hdbench-old
+  hdbench sweep --relay-host me@relay --client-host me@c1 --client-host me@c2 --data-addr 10.50.0.1
+  hdbench sweep nightly --inventory hosts.yaml
+  hdbench sweep --nats tls://nats.example:4222 --nats-ca ca.pem --nkey me.nk --label rack=b4
   hdbench sweep --external 'mine=/opt/relay --addr {addr} --threads {workers}'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sc, err := sweepScenario(args, external, o.Resume)
+			more, err := hosts.apply(&o)
+			if err != nil {
+				return badInput(fmt.Errorf("sweep: %w", err))
+			}
+			sc, err := sweepScenario(args, append(more, external...), o.Resume)
 			if err != nil {
 				return badInput(err)
 			}
@@ -59,6 +74,7 @@ an ordinary results folder; hdbench compare judges them as pairs.`, strings.Join
 	f.SortFlags = false
 	f.StringVar(&o.Out, "out", "", "folder for the results; default hdbench-out/SCENARIO-TIME")
 	f.StringVar(&o.Resume, "resume", "", "folder of a sweep to continue")
+	hosts.add(cmd, &o)
 	f.StringVar(&o.Derper, "derper", "", "derper to use as the TS baseline; default: the one that make baseline built")
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
@@ -122,6 +138,7 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 	}
 	o.Version, o.Command = version(), s.argv
 	o.Progress = scenarios.NewProgress(s.err)
+	o.Log = func(line string) { fmt.Fprintf(s.err, "hdbench: %s\n", line) }
 	dir, err := o.Run(ctx)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -129,13 +146,26 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 		return errInterrupted
 	case errors.Is(err, scenarios.ErrBadInput):
 		return badInput(fmt.Errorf("sweep: %w", err))
+	case errors.Is(err, fleet.ErrBusy) || errors.Is(err, fleet.ErrHeld):
+		return coded(exitBusy, fmt.Errorf("sweep: %w", err), resumeHint(dir))
 	case err != nil:
-		return failed(fmt.Errorf("sweep: %w", err))
+		return coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir))
 	}
 	if o.Interleave != "" {
 		return printInterleaved(s, dir)
 	}
 	return printReport(s, dir)
+}
+
+// resumeHint says how to go on with what a sweep that failed has measured; empty
+// if there is nothing.
+func resumeHint(dir string) string {
+	for _, place := range []string{dir, filepath.Join(dir, results.BuildNew)} {
+		if _, err := os.Stat(filepath.Join(place, results.FileEnvironment)); err == nil {
+			return "what was measured is kept; when the cause is mended, continue with: hdbench sweep --resume " + dir
+		}
+	}
+	return ""
 }
 
 func measuresHD(sc *scenarios.Scenario) bool {
@@ -171,7 +201,7 @@ func printInterleaved(s *streams, dir string) error {
 func printReport(s *streams, dir string) error {
 	report, err := deriveReport(dir)
 	if err != nil {
-		return failed(err)
+		return coded(exitFailed, err, "the records are whole; when the cause is mended: hdbench report "+dir)
 	}
 	if err := report.Write(s.out, results.Terminal); err != nil {
 		return failed(err)

@@ -87,7 +87,7 @@ func TestVerdictsAtTheirBounds(t *testing.T) {
 		{"clock-source", "tsc", measure.Fit, func(*measure.Host, *measure.Readings, *Case) {}},
 		{"clock-source", "hpet", measure.Warn, func(h *measure.Host, _ *measure.Readings, _ *Case) { h.Fingerprint.Kernel.ClockSource = "hpet" }},
 		{"ntp", "not synchronised, alone", measure.Fit, func(_ *measure.Host, now *measure.Readings, _ *Case) { now.Clock.Synchronised = false }},
-		{"ntp", "not synchronised, one of two", measure.Warn, func(_ *measure.Host, now *measure.Readings, c *Case) { now.Clock.Synchronised, c.Hosts = false, 2 }},
+		{"ntp", "not synchronised, one of two", measure.Warn, func(_ *measure.Host, now *measure.Readings, c *Case) { now.Clock.Synchronised, c.Clocks = false, 2 }},
 		{"ntp", "badly synchronised", measure.Warn, func(_ *measure.Host, now *measure.Readings, _ *Case) { now.Clock.MaxErrorNS = 101e6 }},
 		{"files", "just enough", measure.Fit, func(h *measure.Host, _ *measure.Readings, _ *Case) { h.Fingerprint.Limits.FilesHard = 20 + fileSlack }},
 		{"files", "one too few", measure.Fail, func(h *measure.Host, _ *measure.Readings, _ *Case) { h.Fingerprint.Limits.FilesHard = 19 + fileSlack }},

@@ -24,7 +24,8 @@ type Case struct {
 	Relay, Client bool    // roles
 	RelayCPUs     cpu.Set // of the role; empty without it
 	ClientCPUs    cpu.Set
-	Hosts         int // of the sweep
+	Hosts         int // of the sweep that are apart: traffic between them leaves a host
+	Clocks        int // that these have
 
 	Scenario     string
 	Connections  int         // that one relay has at once; 0: not known

@@ -63,10 +63,10 @@ func ntp(p *patient) finding {
 	}
 	const mend = "start chronyd or systemd-timesyncd"
 	switch c := p.now.Clock; {
-	case !c.Synchronised && p.Hosts > 1:
-		return warn(mend, "not synchronised, one of %d hosts", p.Hosts)
+	case !c.Synchronised && p.Clocks > 1:
+		return warn(mend, "not synchronised, one of %d hosts", p.Clocks)
 	case !c.Synchronised:
-		return ok("not synchronised; there is one host, so nothing to be apart from")
+		return ok("not synchronised; there is one clock, so nothing to be apart from")
 	case time.Duration(c.MaxErrorNS) > maxClockError:
 		return warn(mend, "synchronised to %v", time.Duration(c.MaxErrorNS).Round(time.Millisecond))
 	default:

@@ -2,28 +2,41 @@ package fleet
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"hdbench/internal/line"
 	"hdbench/internal/mono"
-	"hdbench/internal/probe"
-	"hdbench/internal/transport"
 )
 
 // AgentConfig is what an agent is started with.
 type AgentConfig struct {
-	URL     string // of the controller's nats-server
-	Token   string
 	Name    string // one subject token
 	Version string // of hdbench
 	Binary  string // hdbench, for the children
+	Lock    string // of the host, taken for each controller; empty: none
+
+	// Conn and Credential are of an agent that its controller has started: it lives
+	// as long as this connection, and does all that its controller asks for.
+	Conn       net.Conn
+	Credential string
+
+	// NATS is of an agent that the user has started: it reconnects, serves one
+	// controller after the other, and does only what Own allows.
+	NATS *External
+	Own  Own
+	Meta Meta
+	// Log gets what the agent's keeper should know, a line at a time; nil: nobody.
+	Log func(string)
 }
 
 // agent carries out a controller's orders on its host.
@@ -33,48 +46,57 @@ type agent struct {
 	clock mono.Clock
 	spawn *spawner
 	dir   string // for files that live as long as the agent
+	id    string // of this agent, from its start to its end
 
-	mu       sync.Mutex
-	next     int                   // guarded by mu
-	relays   map[string]*liveRelay // guarded by mu
-	loads    map[string]*child     // guarded by mu
-	closed   bool                  // guarded by mu
-	lastBeat time.Time             // guarded by mu
+	mu     sync.Mutex
+	next   int                   // guarded by mu
+	relays map[string]*liveRelay // guarded by mu
+	loads  map[string]*child     // guarded by mu; nil for one cancelled before it was there
+	line   *line.Server          // guarded by mu; nil but during a line check
+	closed bool                  // guarded by mu
+	holder holder                // guarded by mu
 
 	work sync.WaitGroup
 }
 
-// RunAgent serves a controller until ctx is done, the connection is lost or the
-// lease runs out. Then it ends everything it has started.
+// RunAgent serves a controller until ctx is done, or what the agent lives on has
+// gone: the connection or the lease of a controller that has started it. Then it
+// ends everything it has started.
 func RunAgent(ctx context.Context, cfg AgentConfig) error {
-	a := &agent{
-		cfg: cfg, clock: mono.New(), spawn: newSpawner(),
-		relays: map[string]*liveRelay{}, loads: map[string]*child{}, lastBeat: time.Now(),
-	}
-	var err error
-	if a.dir, err = os.MkdirTemp("", "hdbench-agent-*"); err != nil {
+	if err := CheckAgentName(cfg.Name); err != nil {
 		return err
 	}
-	defer os.RemoveAll(a.dir)
+	if cfg.NATS != nil {
+		if err := cfg.Meta.Check(); err != nil {
+			return err
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = func(string) {}
+	}
+	a := &agent{
+		cfg: cfg, clock: mono.New(), spawn: newSpawner(), id: rand.Text(),
+		relays: map[string]*liveRelay{}, loads: map[string]*child{},
+	}
+	a.holder.heard = time.Now()
+	dir, remove, err := tempDir("", "hdbench-agent")
+	if err != nil {
+		return err
+	}
+	a.dir = dir
+	defer remove()
 	defer a.endAll()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	nc, err := nats.Connect(cfg.URL, nats.Token(cfg.Token), nats.Name("hdbench agent "+cfg.Name),
-		nats.NoReconnect(),
-		nats.ClosedHandler(func(*nats.Conn) { cancel(errLostController) }))
-	if err != nil {
-		return fmt.Errorf("connect to the controller at %s: %w", cfg.URL, err)
-	}
-	defer nc.Close()
-	a.nc = nc
-	if _, err := nc.Subscribe(subjectLease, func(*nats.Msg) { a.beat() }); err != nil {
+	if err := a.connect(cancel); err != nil {
 		return err
 	}
-	svc, err := micro.AddService(nc, micro.Config{
+	defer a.nc.Close()
+	svc, err := micro.AddService(a.nc, micro.Config{
 		Name: serviceName, Version: serviceVersion,
 		Description: "starts relays and loads for a hdbench controller",
-		Metadata:    map[string]string{"agent": cfg.Name, "hdbench": cfg.Version},
+		Metadata:    a.metadata(),
 	})
 	if err != nil {
 		return err
@@ -82,9 +104,15 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 	if err := a.serve(ctx, svc); err != nil {
 		return err
 	}
+	if err := a.nc.Flush(); err != nil {
+		return fmt.Errorf("tell the nats-server what the agent does: %w", err)
+	}
+	if cfg.NATS != nil {
+		cfg.Log(fmt.Sprintf("is ready: %s at %s", cfg.Meta.Role, a.nc.ConnectedUrlRedacted()))
+	}
 	go a.watchLease(ctx, cancel)
 	<-ctx.Done()
-	if cause := context.Cause(ctx); errors.Is(cause, errLeaseOver) {
+	if cause := context.Cause(ctx); errors.Is(cause, errLeaseOver) || errors.Is(cause, errRefused) {
 		return cause
 	}
 	return nil // told to end, or the controller has ended
@@ -93,35 +121,56 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 var (
 	errLostController = errors.New("the connection to the controller is lost")
 	errLeaseOver      = errors.New("the controller has not been heard of for too long")
+	errRefused        = errors.New("the nats-server does not let the agent do its work")
 )
 
-func (a *agent) beat() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.lastBeat = time.Now()
-}
-
-func (a *agent) watchLease(ctx context.Context, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(leaseBeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+// connect connects to the controller's nats-server, or to the user's.
+func (a *agent) connect(cancel context.CancelCauseFunc) error {
+	name := nats.Name("hdbench agent " + a.cfg.Name)
+	closed := nats.ClosedHandler(func(*nats.Conn) { cancel(errLostController) })
+	refused := nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		switch {
+		case !errors.Is(err, nats.ErrPermissionViolation):
+		case strings.Contains(err.Error(), "Publish"):
+			// An answer to who asked over a connection that has broken since: the new
+			// one does not know of the question. Who asked has been told.
+			a.cfg.Log(fmt.Sprintf("an answer was not let through: %v", err))
+		default:
+			cancel(fmt.Errorf("%w: %w (an agent needs what docs/SECURITY.md lists)", errRefused, err))
 		}
-		a.mu.Lock()
-		silent := time.Since(a.lastBeat)
-		a.mu.Unlock()
-		if silent > leaseTerm {
-			cancel(errLeaseOver)
-			return
-		}
+	})
+	var err error
+	if a.cfg.NATS != nil {
+		a.nc, err = a.cfg.NATS.connect(name, closed, refused,
+			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+				if err != nil {
+					a.cfg.Log(fmt.Sprintf("the connection to the nats-server broke: %v", err))
+				}
+			}),
+			nats.ReconnectHandler(func(nc *nats.Conn) { a.cfg.Log("connected again, to " + nc.ConnectedUrlRedacted()) }))
+		return err
 	}
+	a.nc, err = nats.Connect("nats://127.0.0.1", nats.SetCustomDialer(&oneConn{conn: a.cfg.Conn}),
+		nats.UserInfo(a.cfg.Name, a.cfg.Credential), nats.NoReconnect(), nats.Timeout(bootTimeout), name, closed, refused)
+	if err != nil {
+		return fmt.Errorf("connect to the controller: %w", err)
+	}
+	return nil
 }
 
 // serve adds the endpoints.
 func (a *agent) serve(ctx context.Context, svc micro.Service) error {
+	add := func(verb string, h func(*call) *nats.Msg) error {
+		// Each request has a goroutine of its own: some take as long as a trial.
+		err := svc.AddEndpoint(verb, micro.HandlerFunc(func(r micro.Request) {
+			c := &call{ctx: ctx, controller: r.Headers().Get(headerController), data: r.Data()}
+			a.work.Go(func() { a.reply(r.Reply(), h(c)) })
+		}), micro.WithEndpointSubject(subject(a.cfg.Name, verb)), micro.WithEndpointQueueGroupDisabled())
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", verb, err)
+		}
+		return nil
+	}
 	for verb, h := range map[string]handler{
 		verbHost:          answer(a.host),
 		verbClock:         answer(a.readClock),
@@ -132,19 +181,32 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbRelayVersion:  answer(a.relayVersion),
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
+		verbLoadDrain:     answer(a.drainLoad),
+		verbLoadSettle:    answer(a.settleLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
 		verbDoctor:        answer(a.doctor),
 		verbSteal:         answer(a.steal),
+		verbLineListen:    answer(a.listenLine),
+		verbLineRun:       answer(a.runLine),
+		verbLineClose:     answer(a.closeLine),
+		verbClear:         answer(a.clear),
 	} {
-		// Each request has a goroutine of its own: some take as long as a trial.
-		err := svc.AddEndpoint(verb, micro.HandlerFunc(func(r micro.Request) {
-			a.work.Go(func() { a.reply(r.Reply(), h(ctx, r.Data())) })
-		}), micro.WithEndpointSubject(subject(a.cfg.Name, verb)))
-		if err != nil {
-			return fmt.Errorf("endpoint %s: %w", verb, err)
+		if err := add(verb, a.held(h)); err != nil {
+			return err
 		}
 	}
-	return nil
+	// Last: who gets an answer from these knows that all the others are there.
+	if err := add(verbRelease, a.release); err != nil {
+		return err
+	}
+	return add(verbLease, a.lease)
+}
+
+// call is a request as it came.
+type call struct {
+	ctx        context.Context
+	controller string // who asks
+	data       []byte
 }
 
 // A handler turns a request into its answer.
@@ -155,57 +217,67 @@ type handler func(ctx context.Context, request []byte) *nats.Msg
 func (a *agent) reply(subject string, m *nats.Msg) {
 	m.Subject = subject
 	// Who does not get the answer has gone; the lease sees to the rest.
-	_ = a.nc.PublishMsg(m)
+	if err := a.nc.PublishMsg(m); errors.Is(err, nats.ErrMaxPayload) {
+		m = failure(fmt.Errorf("the answer has %d bytes, and the nats-server lets through %d: set max_payload there", len(m.Data), a.nc.MaxPayload()))
+		m.Subject = subject
+		_ = a.nc.PublishMsg(m)
+	}
 }
 
 // errBadRequest marks an order that cannot be carried out as given.
 var errBadRequest = errors.New("bad request")
 
+// maxRequest bounds an order. The longest tells a part of a load what the others
+// have sent.
+const maxRequest = 16 << 20
+
 // answer makes a handler of a function from request to answer.
 func answer[Req, Resp any](do func(context.Context, Req) (Resp, error)) handler {
 	return func(ctx context.Context, request []byte) *nats.Msg {
+		if len(request) > maxRequest {
+			return failure(fmt.Errorf("%w: %d bytes, want %d at most", errBadRequest, len(request), maxRequest))
+		}
 		var req Req
 		if err := json.Unmarshal(request, &req); err != nil {
 			return failure(fmt.Errorf("%w: %v", errBadRequest, err))
+		}
+		if c, ok := any(req).(interface{ check() error }); ok {
+			if err := c.check(); err != nil {
+				return failure(fmt.Errorf("%w: %v", errBadRequest, err))
+			}
 		}
 		resp, err := do(ctx, req)
 		if err != nil {
 			return failure(err)
 		}
-		b, err := json.Marshal(resp)
-		if err != nil {
-			return failure(err)
-		}
-		return &nats.Msg{Data: b}
+		return success(resp)
 	}
+}
+
+func success(resp any) *nats.Msg {
+	b, err := json.Marshal(resp)
+	if err != nil {
+		return failure(err)
+	}
+	return &nats.Msg{Data: b}
 }
 
 // failure is the answer that says what went wrong, with micro's headers. The
 // text is the body: a header cannot hold every text.
 func failure(err error) *nats.Msg {
 	code := codeFailed
-	if errors.Is(err, errBadRequest) {
+	switch {
+	case errors.Is(err, errBadRequest):
 		code = codeBadRequest
+	case errors.Is(err, ErrHeld):
+		code = codeHeld
+	case errors.Is(err, ErrBusy):
+		code = codeBusy
 	}
 	return &nats.Msg{
 		Header: nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {code}},
 		Data:   []byte(err.Error()),
 	}
-}
-
-func (a *agent) host(context.Context, struct{}) (hostReply, error) {
-	h, err := probe.ThisHost()
-	if err != nil {
-		return hostReply{}, err
-	}
-	if err := transport.Check(transport.KTLS); err != nil {
-		h.NoKTLS = err.Error()
-	}
-	return hostReply{h, a.cfg.Version}, nil
-}
-
-func (a *agent) readClock(context.Context, struct{}) (clockReply, error) {
-	return clockReply{a.clock.Now()}, nil
 }
 
 // newID names a child.
@@ -216,18 +288,32 @@ func (a *agent) newID(prefix string) string {
 	return fmt.Sprintf("%s-%d", prefix, a.next)
 }
 
-// endAll ends every child.
+// endAll ends every child, for good.
 func (a *agent) endAll() {
 	a.mu.Lock()
 	a.closed = true
-	relays, loads := a.relays, a.loads
-	a.relays, a.loads = nil, nil
 	a.mu.Unlock()
+	a.endChildren()
+	a.work.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.holder.lock.release()
+}
+
+// endChildren ends every child there is.
+func (a *agent) endChildren() {
+	a.mu.Lock()
+	relays, loads := a.relays, a.loads
+	a.relays, a.loads = map[string]*liveRelay{}, map[string]*child{}
+	a.mu.Unlock()
+	a.keepLine(nil)
 	for _, c := range loads {
-		c.stop(0)
+		if c != nil {
+			c.stop(0)
+		}
 	}
 	for _, r := range relays {
 		r.child.stop(0)
+		r.cleanUp()
 	}
-	a.work.Wait()
 }

@@ -15,6 +15,16 @@ type doctorRequest struct {
 	DataAddr string `json:"data_address"` // where traffic will go
 }
 
+// maxSample bounds how long an agent looks.
+const maxSample = 10 * time.Second
+
+func (r doctorRequest) check() error {
+	if r.SampleNS < 0 || r.SampleNS > int64(maxSample) {
+		return fmt.Errorf("sample of %v: want 0 to %v", time.Duration(r.SampleNS), maxSample)
+	}
+	return nil
+}
+
 // doctor takes the readings of this agent's host. What is to be thought of them is
 // the controller's to say: it knows what the host is wanted for.
 func (a *agent) doctor(ctx context.Context, r doctorRequest) (*measure.Readings, error) {

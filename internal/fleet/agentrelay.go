@@ -45,6 +45,9 @@ func (a *agent) startRelay(ctx context.Context, s RelaySpec) (RelayInfo, error) 
 	if start == nil {
 		return RelayInfo{}, fmt.Errorf("%w: relay kind %q", errBadRequest, s.Kind)
 	}
+	if err := a.allow(s); err != nil {
+		return RelayInfo{}, err
+	}
 	var before *measure.KernelTLS
 	if s.Transport != string(transport.TCP) {
 		if before, err = probe.KernelTLS(); err != nil {
@@ -59,8 +62,11 @@ func (a *agent) startRelay(ctx context.Context, s RelaySpec) (RelayInfo, error) 
 	r.info.ID, r.info.CPUs = a.newID("relay"), set.String()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
-		go r.child.stop(0)
+	if a.closed || ctx.Err() != nil || len(a.relays) >= maxChildren {
+		go func() {
+			r.child.stop(0)
+			r.cleanUp()
+		}()
 		return RelayInfo{}, errClosing
 	}
 	a.relays[r.info.ID] = r
@@ -248,6 +254,9 @@ func (a *agent) relayVersion(ctx context.Context, r versionRequest) (versionRepl
 	case KindHD:
 		return versionReply{a.cfg.Version}, nil
 	case KindDerper:
+		if err := a.allowBinary(r.Path, r.SHA256); err != nil {
+			return versionReply{}, err
+		}
 		v, err := DerperVersion(ctx, r.Path)
 		return versionReply{v}, err
 	default:

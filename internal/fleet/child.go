@@ -152,6 +152,16 @@ func (c *child) stop(grace time.Duration) {
 	<-c.ended
 }
 
+// hangUp ends a child that ends with its standard input; after grace by stop.
+func (c *child) hangUp(grace time.Duration) {
+	c.stdin.Close()
+	select {
+	case <-c.ended:
+	case <-time.After(grace):
+	}
+	c.stop(grace)
+}
+
 func (c *child) signal(sig syscall.Signal) {
 	// ESRCH: nobody is left.
 	_ = unix.Kill(-c.pid(), sig)

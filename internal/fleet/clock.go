@@ -2,7 +2,10 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Offset is how far a host's CLOCK_MONOTONIC is ahead of the controller's, and
@@ -35,6 +38,34 @@ func (h *Host) SyncClock(ctx context.Context) (Offset, error) {
 	h.offset = best
 	h.mu.Unlock()
 	return best, nil
+}
+
+// SyncClocks measures the offsets of several hosts, at once, in their order.
+func SyncClocks(ctx context.Context, hosts []*Host) ([]Offset, error) {
+	offsets := make([]Offset, len(hosts))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, h := range hosts {
+		g.Go(func() (err error) {
+			offsets[i], err = h.SyncClock(ctx)
+			return err
+		})
+	}
+	return offsets, g.Wait()
+}
+
+// Apart is how far the clocks of any two hosts may be apart after their offsets
+// have been taken off: each is wrong by its own bound at most.
+func Apart(offsets []Offset) time.Duration {
+	var bounds []time.Duration
+	for _, o := range offsets {
+		bounds = append(bounds, o.Bound)
+	}
+	slices.Sort(bounds)
+	var apart time.Duration
+	for _, b := range bounds[max(len(bounds)-2, 0):] {
+		apart += b
+	}
+	return apart
 }
 
 // local converts a time of the controller's clock to the host's.

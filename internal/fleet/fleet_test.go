@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,64 +20,6 @@ import (
 )
 
 const patience = 20 * time.Second
-
-// TestMain lets the test binary play the processes that agents start.
-func TestMain(m *testing.M) {
-	switch os.Getenv("FLEET_TEST_PLAYS") {
-	case "listener": // a relay: accepts connections at its last argument
-		ln, err := net.Listen("tcp", os.Args[len(os.Args)-1])
-		if err != nil {
-			io.WriteString(os.Stderr, err.Error())
-			os.Exit(1)
-		}
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				os.Exit(1)
-			}
-			c.Close()
-		}
-	case "parent": // starts a child that sleeps, says its pid, and is killed
-		s := newSpawner()
-		c, err := startChild(s, cpu.Of(), unix.SIGKILL, nil, "sleep", "600")
-		if err != nil {
-			os.Exit(1)
-		}
-		io.WriteString(os.Stdout, strconv.Itoa(c.pid())+"\n")
-		time.Sleep(10 * time.Minute)
-	}
-	os.Exit(m.Run())
-}
-
-// startTestFleet is a controller without agents of its own, and an agent that
-// runs in this process.
-func startTestFleet(t *testing.T) (*Fleet, *Host) {
-	t.Helper()
-	f, err := Start(context.Background(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := f.srv.token
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		done <- RunAgent(ctx, AgentConfig{URL: f.srv.url(), Token: token, Name: "a1", Version: "test", Binary: os.Args[0]})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error("agent:", err)
-		}
-		f.Close()
-	})
-	h := &Host{fleet: f, member: Member{Agent: "a1"}, gone: make(chan struct{})}
-	bctx, bcancel := context.WithTimeout(context.Background(), patience)
-	defer bcancel()
-	if err := h.greet(bctx); err != nil {
-		t.Fatal(err)
-	}
-	return f, h
-}
 
 func TestAgentAnswers(t *testing.T) {
 	f, h := startTestFleet(t)
@@ -102,22 +43,27 @@ func TestAgentRefusesNonsense(t *testing.T) {
 	_, h := startTestFleet(t)
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
-		"unknown kind":   func() error { _, err := h.StartRelay(ctx, RelaySpec{Kind: "x"}); return err },
-		"no such CPU":    func() error { _, err := h.StartRelay(ctx, RelaySpec{Kind: KindHD, CPUs: "9999"}); return err },
+		"unknown kind": func() error { _, err := h.StartRelay(ctx, RelaySpec{Kind: "x", Host: "127.0.0.1"}); return err },
+		"no such CPU": func() error {
+			_, err := h.StartRelay(ctx, RelaySpec{Kind: KindHD, Host: "127.0.0.1", CPUs: "9999"})
+			return err
+		},
 		"no such relay":  func() error { return (&Relay{host: h, Info: RelayInfo{ID: "relay-9"}}).Stop(ctx) },
 		"no such window": func() error { _, err := (&Relay{host: h}).Window(ctx, 0, 0); return err },
-		"no such load":   func() error { _, err := (&Load{h, "load-9"}).Run(ctx, 0); return err },
-		"no derper":      func() error { _, err := h.RelayVersion(ctx, KindDerper, ""); return err },
+		"no such load":   func() error { _, err := (&Load{id: "load-9", clients: []Client{{Host: h}}}).Run(ctx, 0); return err },
+		"no derper":      func() error { _, err := h.RelayVersion(ctx, KindDerper, Binary{}); return err },
 		"a version of what": func() error {
-			_, err := h.RelayVersion(ctx, KindExternal, "")
+			_, err := h.RelayVersion(ctx, KindExternal, Binary{})
 			return err
 		},
 		"a command without address": func() error {
-			_, err := h.StartRelay(ctx, RelaySpec{Kind: KindExternal, Command: "true"})
+			_, err := h.StartRelay(ctx, RelaySpec{Kind: KindExternal, Host: "127.0.0.1", Command: "true"})
 			return err
 		},
 		"no JSON": func() error {
-			msg, err := h.fleet.nc.RequestWithContext(ctx, subject("a1", verbClock), []byte("{"))
+			msg, err := h.fleet.nc.RequestMsgWithContext(ctx, &nats.Msg{
+				Subject: subject("a1", verbClock), Data: []byte("{"), Header: nats.Header{headerController: {h.fleet.id}},
+			})
 			if err == nil && msg.Header.Get("Nats-Service-Error-Code") == codeBadRequest {
 				return &RemoteError{Code: codeBadRequest}
 			}
@@ -132,22 +78,6 @@ func TestAgentRefusesNonsense(t *testing.T) {
 	}
 	if err := h.call(ctx, "no-such-verb", nil, nil); !errors.Is(err, nats.ErrNoResponders) {
 		t.Errorf("an unknown verb: %v", err)
-	}
-}
-
-func TestStrangersAreRefused(t *testing.T) {
-	f, _ := startTestFleet(t)
-	if nc, err := nats.Connect(f.srv.url(), nats.Token("guess")); err == nil {
-		nc.Close()
-		t.Error("a wrong token is accepted")
-	}
-	if nc, err := nats.Connect(f.srv.url()); err == nil {
-		nc.Close()
-		t.Error("no token is accepted")
-	}
-	err := RunAgent(context.Background(), AgentConfig{URL: f.srv.url(), Token: "guess", Name: "x"})
-	if err == nil || !strings.Contains(err.Error(), f.srv.url()) {
-		t.Errorf("an agent with a wrong token: %v", err)
 	}
 }
 
@@ -287,16 +217,11 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 }
 
 func TestAgentEndsWithItsController(t *testing.T) {
-	f, err := Start(context.Background(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, cfg := testAgent(t)
 	before, _ := filepath.Glob(filepath.Join(os.TempDir(), "hdbench-agent-*"))
 	done := make(chan error, 1)
-	go func() {
-		done <- RunAgent(context.Background(), AgentConfig{URL: f.srv.url(), Token: f.srv.token, Name: "a1", Binary: os.Args[0]})
-	}()
-	h := &Host{fleet: f, member: Member{Agent: "a1"}, gone: make(chan struct{})}
+	go func() { done <- RunAgent(context.Background(), cfg) }()
+	h := &Host{fleet: f, member: Member{Agent: "a1"}, life: newLife(func() {})}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := h.greet(ctx); err != nil {
@@ -336,20 +261,20 @@ func TestLostAgentFailsTheCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	gone := make(chan struct{})
-	time.AfterFunc(20*time.Millisecond, func() { close(gone) })
-	h := &Host{fleet: f, member: Member{Agent: "mute"}, gone: gone}
+	l := newLife(func() {})
+	time.AfterFunc(20*time.Millisecond, func() { l.lose(errors.New("unplugged")) })
+	h := &Host{fleet: f, member: Member{Agent: "mute"}, life: l}
 	if _, err := h.SyncClock(context.Background()); !errors.Is(err, ErrAgentGone) {
 		t.Errorf("got %v, want ErrAgentGone", err)
 	}
 }
 
 func TestBootOfABadBinary(t *testing.T) {
-	_, err := Start(context.Background(), Options{Members: []Member{{Agent: "a"}}, Binary: "/bin/false"})
+	_, err := Start(context.Background(), Options{Members: []Member{{Agent: "a", Role: RoleRelay}}, Binary: "/bin/false"})
 	if err == nil || !strings.Contains(err.Error(), "agent a") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Start(context.Background(), Options{Members: []Member{{Agent: "a"}}, Binary: "/no/such/file"}); err == nil {
+	if _, err := Start(context.Background(), Options{Members: []Member{{Agent: "a", Role: RoleRelay}}, Binary: "/no/such/file"}); err == nil {
 		t.Error("a binary that is not there")
 	}
 }

@@ -10,12 +10,17 @@ import (
 // discovery is micro's.
 const (
 	serviceName    = "hdbench-agent"
-	serviceVersion = "1.0.0" // of the protocol, semantic
-	subjectLease   = "hdbench.lease"
+	serviceVersion = "2.0.0" // of the protocol, semantic
 )
+
+// headerController says which controller a request is from: a secret between it
+// and the agents that it holds.
+const headerController = "Hdbench-Controller"
 
 // The verbs.
 const (
+	verbLease         = "lease"
+	verbRelease       = "release"
 	verbHost          = "host"
 	verbClock         = "clock"
 	verbRelayStart    = "relay-start"
@@ -25,9 +30,15 @@ const (
 	verbRelayVersion  = "relay-version"
 	verbLoadPrepare   = "load-prepare"
 	verbLoadRun       = "load-run"
+	verbLoadDrain     = "load-drain"
+	verbLoadSettle    = "load-settle"
 	verbLoadCancel    = "load-cancel"
 	verbDoctor        = "doctor"
 	verbSteal         = "steal"
+	verbLineListen    = "line-listen"
+	verbLineRun       = "line-run"
+	verbLineClose     = "line-close"
+	verbClear         = "clear"
 )
 
 func subject(agent, verb string) string { return "hdbench.agent." + agent + "." + verb }
@@ -43,11 +54,44 @@ const (
 const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
+	codeHeld       = "held"
+	codeBusy       = "busy"
 )
 
+// leaseRequest takes or renews the lease for the controller of the header.
+type leaseRequest struct {
+	Who string `json:"who"` // for people
+}
+
+// leaseReply says whose lease it is: another agent or term than before means that
+// whatever was ordered is gone, more reconnects that answers may be lost.
+type leaseReply struct {
+	Agent      string `json:"agent"`
+	Term       int    `json:"term"`
+	Reconnects uint64 `json:"reconnects"`
+}
+
 type hostReply struct {
-	Host    measure.Host `json:"host"`
-	Version string       `json:"version"`
+	Host       measure.Host `json:"host"`
+	Version    string       `json:"version"`
+	Limits     string       `json:"limits,omitempty"` // what it cannot do as the user it is
+	Cores      []string     `json:"cores"`            // CPU list of each physical core
+	Interfaces []Interface  `json:"interfaces"`
+	Binaries   []Binary     `json:"binaries,omitempty"` // relays the agent itself offers
+	Place      place        `json:"place"`
+}
+
+// Interface is a network interface of a host.
+type Interface struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses"` // without their networks
+	MTU       int      `json:"mtu"`
+}
+
+// Binary is a file that a host may run.
+type Binary struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
 }
 
 type clockReply struct {
@@ -80,6 +124,7 @@ type RelaySpec struct {
 	Congestion   string        `json:"congestion,omitempty"`
 
 	Path    string `json:"path,omitempty"`    // binary of derper, or of another build of hd, on the agent's host
+	SHA256  string `json:"sha256,omitempty"`  // of the binary at Path, which must have it
 	Command string `json:"command,omitempty"` // of an external relay, with placeholders
 }
 
@@ -118,8 +163,9 @@ type countersReply struct {
 }
 
 type versionRequest struct {
-	Kind RelayKind `json:"kind"`
-	Path string    `json:"path"`
+	Kind   RelayKind `json:"kind"`
+	Path   string    `json:"path"`
+	SHA256 string    `json:"sha256"` // of the binary at Path, which must have it
 }
 
 type versionReply struct {
@@ -146,6 +192,11 @@ type LoadSpec struct {
 	Seed       uint64        `json:"seed"`
 
 	FramesPerRecord int `json:"frames_per_record,omitempty"` // 0: the default
+
+	ID       string `json:"id"`             // names the load, so that it can be cancelled while it is prepared
+	Part     string `json:"part,omitempty"` // such as 2/3; empty: the load is whole
+	Run      uint64 `json:"run,omitempty"`  // marks the run's packets, the same in all parts
+	OneClock bool   `json:"one_clock,omitempty"`
 }
 
 type loadRef struct {
@@ -155,4 +206,34 @@ type loadRef struct {
 type loadRunRequest struct {
 	ID      string `json:"id"`
 	StartNS int64  `json:"start_mono_ns"` // of the agent's clock
+}
+
+// LoadWindows is what parts of a load tell each other: which packets their flows
+// sent inside the window.
+type LoadWindows struct {
+	Windows []measure.FlowWindow `json:"windows"`
+}
+
+type loadSettleRequest struct {
+	ID string `json:"id"`
+	LoadWindows
+}
+
+type lineListenRequest struct {
+	Host string `json:"host"` // address to listen on, without port
+}
+
+type lineListenReply struct {
+	Addr  string `json:"addr"`
+	Token string `json:"token"`
+}
+
+// lineRunRequest asks a client for one look at its line to the relay.
+type lineRunRequest struct {
+	Addr     string        `json:"addr"`
+	Token    string        `json:"token"`
+	ToRelay  bool          `json:"to_relay"`
+	Streams  int           `json:"streams"`
+	Duration time.Duration `json:"duration_ns"`
+	StartNS  int64         `json:"start_mono_ns,omitempty"` // of the agent's clock; 0: at once
 }

@@ -28,9 +28,9 @@ func (h *Host) StartRelay(ctx context.Context, spec RelaySpec) (*Relay, error) {
 }
 
 // RelayVersion asks which version of a relay the host would run.
-func (h *Host) RelayVersion(ctx context.Context, kind RelayKind, path string) (string, error) {
+func (h *Host) RelayVersion(ctx context.Context, kind RelayKind, b Binary) (string, error) {
 	var v versionReply
-	err := h.call(ctx, verbRelayVersion, versionRequest{kind, path}, &v)
+	err := h.call(ctx, verbRelayVersion, versionRequest{kind, b.Path, b.SHA256}, &v)
 	return v.Version, err
 }
 
@@ -53,34 +53,4 @@ func (r *Relay) Counters(ctx context.Context) (*measure.Counters, *measure.Kerne
 // Stop ends the relay and waits until it has.
 func (r *Relay) Stop(ctx context.Context) error {
 	return r.host.call(ctx, verbRelayStop, relayRef{r.Info.ID}, nil)
-}
-
-// Load is a load that is ready to run on a host.
-type Load struct {
-	host *Host
-	id   string
-}
-
-// PrepareLoad connects and registers a load's peers.
-func (h *Host) PrepareLoad(ctx context.Context, spec LoadSpec) (*Load, error) {
-	var ref loadRef
-	if err := h.call(ctx, verbLoadPrepare, spec, &ref); err != nil {
-		return nil, err
-	}
-	return &Load{h, ref.ID}, nil
-}
-
-// Run starts the load at a time of the controller's clock and returns what it
-// measured.
-func (l *Load) Run(ctx context.Context, start int64) (*measure.Load, error) {
-	var m measure.Load
-	if err := l.host.call(ctx, verbLoadRun, loadRunRequest{l.id, l.host.local(start)}, &m); err != nil {
-		return nil, err
-	}
-	return &m, nil
-}
-
-// Cancel ends a load that is not to be run, or not to its end.
-func (l *Load) Cancel(ctx context.Context) error {
-	return l.host.call(ctx, verbLoadCancel, loadRef{l.id}, nil)
 }

@@ -7,6 +7,8 @@
 package measure
 
 import (
+	"slices"
+
 	"hdbench/internal/units"
 )
 
@@ -46,12 +48,16 @@ type Load struct {
 	IntervalSentBps      []float64 `json:"interval_sent_bps"`
 	IntervalDeliveredBps []float64 `json:"interval_delivered_bps"`
 
-	Latency  Histogram `json:"latency"`  // intended time to arrival
+	Latency  Histogram `json:"latency"`  // intended time to arrival; empty with NoLatency
 	RTT      Histogram `json:"rtt"`      // intended time to return; empty unless asked for
 	Lateness Histogram `json:"lateness"` // intended time to write: what back-pressure and pacing cost
 	Pacing   Histogram `json:"pacing"`   // tick to its handling: the client's own lateness
 
+	NoLatency string `json:"no_latency,omitempty"` // why one-way latency was not measured; empty if it was
+
 	Threads []Thread `json:"threads"`
+
+	Hosts []ClientHost `json:"hosts,omitempty"` // of a load that several hosts sent; nil with one
 
 	TLS *TLS `json:"tls,omitempty"` // nil without TLS
 }
@@ -71,6 +77,7 @@ type TLS struct {
 
 // Thread is one thread of the load generator.
 type Thread struct {
+	Host string  `json:"host,omitempty"` // its agent, where several hosts sent the load
 	CPU  string  `json:"cpu"`
 	Role string  `json:"role"` // send, receive, both, idle
 	Busy float64 `json:"busy"` // share of the window it was on a CPU
@@ -94,6 +101,20 @@ func (l *Load) Shortfall() (shortfall float64, ok bool) {
 	return max(0, 1-l.SentBps/float64(l.Offered)), true
 }
 
+// CountUnsent works out what was due inside the window and not sent in it. The
+// flows of l are so many of those that share the offered rate.
+func (l *Load) CountUnsent(of int) {
+	l.UnsentPackets = 0
+	if l.Offered.IsMax() || of == 0 {
+		return
+	}
+	seconds := float64(l.WindowEndMonoNS-l.WindowBeginMonoNS) / 1e9
+	due := float64(l.Offered) / 8 / float64(l.PayloadBytes) * seconds * float64(l.Flows) / float64(of)
+	if due := uint64(due); due > l.SentPackets {
+		l.UnsentPackets = due - l.SentPackets
+	}
+}
+
 // Busiest is the largest share of the window that a thread was on a CPU.
 func (l *Load) Busiest() float64 {
 	busy := 0.0
@@ -101,4 +122,40 @@ func (l *Load) Busiest() float64 {
 		busy = max(busy, t.Busy)
 	}
 	return busy
+}
+
+// CPULoad is how busy the threads on one CPU were together, where agents of a load
+// share it.
+type CPULoad struct {
+	CPU, Host string
+	Agents    []string
+	Busy      float64 // share of the window, over the threads of all agents
+}
+
+// SharedCPUs are the CPUs on which several agents had threads.
+func (l *Load) SharedCPUs() []CPULoad {
+	host := map[string]*ClientHost{}
+	for i := range l.Hosts {
+		host[l.Hosts[i].Agent] = &l.Hosts[i]
+	}
+	type place struct{ machine, cpu string }
+	at := map[place]int{}
+	var loads []CPULoad
+	for _, t := range l.Threads {
+		h := host[t.Host]
+		if h == nil || h.Machine == "" {
+			continue
+		}
+		k := place{h.Machine, t.CPU}
+		i, ok := at[k]
+		if !ok {
+			i = len(loads)
+			at[k], loads = i, append(loads, CPULoad{CPU: t.CPU, Host: h.Host})
+		}
+		loads[i].Busy += t.Busy
+		if !slices.Contains(loads[i].Agents, t.Host) {
+			loads[i].Agents = append(loads[i].Agents, t.Host)
+		}
+	}
+	return slices.DeleteFunc(loads, func(c CPULoad) bool { return len(c.Agents) < 2 })
 }

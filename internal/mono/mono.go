@@ -18,6 +18,7 @@ import (
 type Clock struct {
 	base   time.Time
 	baseNS int64
+	shift  shift // none, but in a build of the tests
 }
 
 // New looks up where CLOCK_MONOTONIC stands. The pair is read some times and the
@@ -38,8 +39,9 @@ func New() Clock {
 			best = Clock{base: before, baseNS: ts.Nano() - int64(gap)/2}
 		}
 	}
+	best.shift = newShift()
 	return best
 }
 
 // Now is CLOCK_MONOTONIC in nanoseconds.
-func (c Clock) Now() int64 { return c.baseNS + int64(time.Since(c.base)) }
+func (c Clock) Now() int64 { return c.shift.of(c.baseNS + int64(time.Since(c.base))) }

@@ -33,3 +33,14 @@ func TestNowDoesNotAllocate(t *testing.T) {
 		t.Fatalf("%v allocations per reading", n)
 	}
 }
+
+// All processes of a host count from one zero, whichever clock they ask.
+func TestZeroIsTheHosts(t *testing.T) {
+	a, err := New().Zero()
+	if err != nil || a == "" {
+		t.Fatalf("%q, %v", a, err)
+	}
+	if b, err := New().Zero(); err != nil || a != b {
+		t.Errorf("%q and %q, %v", a, b, err)
+	}
+}
