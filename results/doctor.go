@@ -174,12 +174,6 @@ func DoctorTable(es []*measure.Examination) *Table {
 	if len(t.Rows) == 0 {
 		t.Rows = [][]string{{agents(es[0].Hosts[0]), string(measure.Fit), "all", "nothing to mend of what could be checked"}}
 	}
-	if one := t.Rows[0][0]; !slices.ContainsFunc(t.Rows, func(r []string) bool { return r[0] != one }) { // said in Setup
-		t.Columns = t.Columns[1:]
-		for i := range t.Rows {
-			t.Rows[i] = t.Rows[i][1:]
-		}
-	}
 	if len(unknown) > 0 {
 		t.addNote("n/a: " + strings.Join(unknown, ", ") + "; the reasons are in " + FileDoctor + ".")
 	}
