@@ -15,7 +15,7 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels two-hosts sweep-lab hosts baseline gate-selftest setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,10 @@ lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the ne
 hosts: ## the lab's hosts: namespaces with links and a real sshd; needs root
 	@scripts/setup.sh ip sshd ssh
 	CGO_ENABLED=0 go test -tags labhost -count=1 ./internal/lab/hosts
+
+faults: ## the fault matrix: what a sweep makes of hosts, lines and disks that fail; needs root
+	@scripts/setup.sh ip sshd ssh
+	CGO_ENABLED=0 go test -tags labhost -count=1 -v -parallel 3 -timeout 10m ./internal/lab/faults
 
 two-hosts: build baseline ## quick over ssh between hosts in network namespaces, and all else that needs several hosts
 	@scripts/two-hosts.sh quick

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -43,6 +44,35 @@ func setup(env *Environment) []string {
 		lines = append(lines, fmt.Sprintf("Relay %s: %s.", v.Name, text))
 	}
 	return lines
+}
+
+// hostFlags are the flags that give a sweep its hosts again; who the user was there
+// is not recorded.
+func hostFlags(env *Environment) []string {
+	var flags []string
+	remote := false
+	for _, h := range env.Hosts {
+		role := slices.Contains(h.Roles, "relay")
+		flag, at := "--client-host", cmp.Or(h.SSH, "local")
+		if role {
+			flag = "--relay-host"
+		}
+		if h.NATS != "" {
+			if role {
+				flags = append(flags, "--nats", h.NATS)
+			}
+			at = h.Agent
+		}
+		flags = append(flags, flag, at)
+		remote = remote || h.SSH != "" || h.NATS != ""
+		if role && h.Data != "" {
+			flags = append(flags, "--data-addr", h.Data)
+		}
+	}
+	if !remote {
+		return nil
+	}
+	return flags
 }
 
 // roleOf is what a host is for, and where several are for the same, which it is.
@@ -115,7 +145,7 @@ func reproduceSection(set *Set) section {
 			commands = append(commands, shellescape.QuoteCommand([]string{"make", "baseline", "DERPER=" + v.Version}))
 		}
 	}
-	again := []string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}
+	again := append([]string{"bin/hdbench", "sweep", filepath.Join(dir, FileScenario)}, hostFlags(env)...)
 	if len(env.Hosts) > 0 && env.Hosts[0].Host.Lab != "" { // which puts its folders there
 		again = []string{"make", "sweep-lab", "SCENARIO=" + filepath.Join("hdbench-out", dir, FileScenario)}
 	}

@@ -147,7 +147,8 @@ func (s *Store) Append(t *Trial) error {
 		return errors.Join(fmt.Errorf("write %s: %w", s.f.Name(), err), s.f.Truncate(before))
 	}
 	if err := s.f.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", s.f.Name(), err)
+		// What of it is on the disk is not known: a resumed sweep makes it again.
+		return errors.Join(fmt.Errorf("sync %s: %w", s.f.Name(), err), s.f.Truncate(before))
 	}
 	return nil
 }

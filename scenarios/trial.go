@@ -150,6 +150,9 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	}
 	t.Load = m
 	s.noteHosts(t)
+	if err := somethingSent(m); err != nil {
+		return err
+	}
 	if err := s.checkClocks(ctx, t, clocks); err != nil {
 		return err
 	}
@@ -169,6 +172,21 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
 		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS,
+	}
+	return nil
+}
+
+// somethingSent refuses a load of which there is nothing to tell: no packet in the
+// window means no loss to speak of, and a delivered rate of zero that nobody has
+// measured.
+func somethingSent(l *measure.Load) error {
+	if l.SentPackets == 0 {
+		return errors.New("the clients sent nothing in the measuring window: is the link to the relay's data address up?")
+	}
+	for _, h := range l.Hosts {
+		if h.SendFlows > 0 && h.SentPackets == 0 {
+			return fmt.Errorf("%s sent nothing in the measuring window: is its link to the relay's data address up?", h.Agent)
+		}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ step fuzz scripts/fuzz.sh "${FUZZTIME:-20000x}"
 step "derper 1.96.4" make --no-print-directory baseline DERPER=1.96.4
 step interop make --no-print-directory interop
 step "hosts of the lab" make --no-print-directory hosts
+step "fault matrix" make --no-print-directory faults
 step lab make --no-print-directory lab
 step "report in a browser" make --no-print-directory browser
 step "examples of deployment" bash -c 'cd deploy && go test -count=1 ./...'

@@ -70,6 +70,11 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 		if err := cfg.Meta.Check(); err != nil {
 			return err
 		}
+		for _, path := range cfg.Own.Binaries {
+			if _, err := HashFile(path); err != nil {
+				return fmt.Errorf("binary that may be run: %w", err)
+			}
+		}
 	}
 	if cfg.Log == nil {
 		cfg.Log = func(string) {}

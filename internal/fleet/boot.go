@@ -29,7 +29,11 @@ func (h *Host) boot(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if err != nil {
+	var said *RemoteError
+	switch {
+	case errors.As(err, &said): // which says already whose answer it is
+		return err
+	case err != nil:
 		return fmt.Errorf("agent %s: %w", h.member.Agent, err)
 	}
 	if r := h.reply(); h.fleet.o.Version != "" && r.Version != h.fleet.o.Version {

@@ -60,7 +60,8 @@ func TestMembersAreChecked(t *testing.T) {
 		}
 	}
 	for name, m := range map[string]Meta{
-		"no role": {}, "a bad label": {Role: RoleRelay, Labels: map[string]string{"a b": ""}}, "a long one": {Role: RoleRelay, Labels: map[string]string{"a": strings.Repeat("x", 999)}},
+		"no role": {}, "no address": {Role: RoleRelay, Data: "eth1"}, "CPUs that are not there": {Role: RoleRelay, CPUs: "9999"},
+		"a bad label": {Role: RoleRelay, Labels: map[string]string{"a b": ""}}, "a long one": {Role: RoleRelay, Labels: map[string]string{"a": strings.Repeat("x", 999)}},
 	} {
 		if err := m.Check(); err == nil {
 			t.Errorf("%s is taken", name)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"hdbench/internal/cpu"
 )
 
 // join is a fleet of agents that are there already, at the user's nats-server.
@@ -87,6 +90,14 @@ const maxLabels = 32
 // Check finds what cannot be said.
 func (m Meta) Check() error {
 	if _, err := ParseRole(string(m.Role)); err != nil {
+		return err
+	}
+	if m.Data != "" {
+		if _, err := netip.ParseAddr(m.Data); err != nil {
+			return fmt.Errorf("data address: %w", err)
+		}
+	}
+	if _, err := cpu.ParseList(m.CPUs); err != nil {
 		return err
 	}
 	if len(m.Labels) > maxLabels {

@@ -90,12 +90,12 @@ func TestDestinations(t *testing.T) {
 			t.Errorf("%s: %v", ok, err)
 		}
 	}
-	for _, bad := range []string{"", "-oProxyCommand=x", "a b", "a;b", "$(id)", "a`id`", "me@-x", "-l@host", "a'b", "ssh://me:secret@host", "a\nb", "host/path", strings.Repeat("x", 300)} {
+	for _, bad := range []string{"", "-oProxyCommand=x", "a b", "a;b", "$(id)", "a`id`", "me@-x", "-l@host", "a'b", "ssh://me:secret@host", "a\nb", "host/path", "host:22", "me@host:22", strings.Repeat("x", 300)} {
 		if err := CheckDestination(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-	for in, want := range map[string]string{"me@relay": "relay", "ssh://me@relay:22": "relay:22", "relay": "relay", "ssh://relay": "relay"} {
+	for in, want := range map[string]string{"me@relay": "relay", "ssh://me@relay:22": "ssh://relay:22", "relay": "relay", "ssh://relay": "ssh://relay"} {
 		if got := ShownDestination(in); got != want {
 			t.Errorf("%s is shown as %s, want %s", in, got, want)
 		}

@@ -27,9 +27,12 @@ type SSH struct {
 // ProxyCommand of the user's may paste it into a shell.
 var destination = regexp.MustCompile(`^(ssh://)?([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Fa-f:]+(%[A-Za-z0-9_.-]+)?)(:[0-9]{1,5})?/?$`)
 
+var hasPort = regexp.MustCompile(`^[^:]*:[0-9]*$|\]:[0-9]*$`)
+
 // CheckDestination finds what is wrong with an ssh destination.
 func CheckDestination(s string) error {
-	if len(s) > maxText || !destination.MatchString(s) {
+	// host:22 without ssh:// is to ssh a host of that name.
+	if len(s) > maxText || !destination.MatchString(s) || !strings.HasPrefix(s, "ssh://") && hasPort.MatchString(s) {
 		return fmt.Errorf("ssh destination %q: want a host of ssh_config, user@host, or ssh://user@host:port", s)
 	}
 	return nil
@@ -37,10 +40,14 @@ func CheckDestination(s string) error {
 
 // ShownDestination is a destination without its user, for records.
 func ShownDestination(s string) string {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		return s[i+1:]
+	rest, uri := strings.CutPrefix(s, "ssh://")
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = rest[i+1:]
 	}
-	return strings.TrimPrefix(s, "ssh://")
+	if uri {
+		return "ssh://" + rest
+	}
+	return rest
 }
 
 // links are the connections to other hosts, one for each destination however many

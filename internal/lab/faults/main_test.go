@@ -12,8 +12,9 @@ import (
 	"hdbench/internal/lab/natslab"
 )
 
-// Binaries under test: hdbench, the same as another version, and a nats-server.
-var hdbench, otherVersion, natsServer string
+// Binaries under test: hdbench, the same as another version and with a clock that
+// can be moved, and a nats-server.
+var hdbench, otherVersion, clockShift, natsServer string
 
 func TestMain(m *testing.M) { os.Exit(build(m)) }
 
@@ -24,9 +25,13 @@ func build(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	hdbench, otherVersion = filepath.Join(dir, "hdbench"), filepath.Join(dir, "hdbench-other")
-	for binary, version := range map[string]string{hdbench: "v-this", otherVersion: "v-other"} {
-		cmd := exec.Command("go", "build", "-ldflags", "-s -w -X main.buildVersion="+version, "-o", binary, "hdbench/cmd/hdbench")
+	for _, b := range []struct {
+		path    *string
+		version string
+		tags    string
+	}{{&hdbench, "v-this", ""}, {&otherVersion, "v-other", ""}, {&clockShift, "v-clock", "clockshift"}} {
+		*b.path = filepath.Join(dir, b.version)
+		cmd := exec.Command("go", "build", "-tags", b.tags, "-ldflags", "-s -w -X main.buildVersion="+b.version, "-o", *b.path, "hdbench/cmd/hdbench")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 			return 1

@@ -5,6 +5,7 @@ package faults
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,7 @@ func TestFaultMatrix(t *testing.T) {
 		{"data link of the client cut, and back", dataLinkCut},
 		{"one of three NATS nodes lost", natsNodeLost},
 		{"agent of another version", otherAgent},
+		{"clock of the client stepped by 3 s", clockSteps},
 		{"disk full on the controller", diskFull},
 		{"second sweep on the same hosts", secondSweep},
 	}
@@ -44,25 +46,24 @@ func TestFaultMatrix(t *testing.T) {
 		for _, r := range rows {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()
-				began := time.Now()
+				began, outcome, left := time.Now(), "", "nothing"
+				defer func() {
+					if t.Failed() {
+						outcome, left = "TEST FAILED", "?"
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					outcomes[r.name] = []string{r.name, outcome, left, fmt.Sprintf("%.0f", time.Since(began).Seconds())}
+				}()
 				s := newStage(t)
-				outcome := r.play(s)
+				outcome = r.play(s)
 				s.nothingLeft()
-				left := "nothing"
-				if t.Failed() {
-					outcome, left = "TEST FAILED", "?"
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				outcomes[r.name] = []string{r.name, outcome, left, fmt.Sprintf("%.0f", time.Since(began).Seconds())}
 			})
 		}
 	})
 	for _, r := range rows {
-		if o := outcomes[r.name]; o != nil {
+		if o := outcomes[r.name]; o != nil { // not with -run for others
 			table.Rows = append(table.Rows, o)
-		} else {
-			table.Rows = append(table.Rows, []string{r.name, "TEST FAILED", "?", ""})
 		}
 	}
 	if err := table.Write(os.Stdout, results.Terminal); err != nil {
@@ -276,6 +277,39 @@ func natsNodeLost(s *stage) string {
 		s.before[h.Name] = st
 	}
 	return outcome
+}
+
+// clockSteps lets the CLOCK_MONOTONIC of the client's host jump ahead by 3 s in the
+// midst of the sweep, which no real one does: a wall clock can be stepped, and is
+// not used (TestASweepDoesNotSeeTheWallClockStep).
+func clockSteps(s *stage) string {
+	s.plan(25)
+	s.put(s.ctl, clockShift, "/tmp/hdbench")
+	var now unix.Timespec
+	s.check(unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
+	at := now.Nano() + int64(25*time.Second) // some trials have been made by then
+	s.check(os.WriteFile(s.c.Path("/root/.ssh/environment"), fmt.Appendf(nil, "HDBENCH_CLOCK_SHIFT=3s,3s@%d\n", at), 0o600))
+	s.remember()
+	s.ends(s.sweep(), 0)
+	s.retried(0)
+	met, clean := 0, 0
+	for _, r := range s.lines() {
+		skewed := slices.ContainsFunc(r.Validity, func(f results.Finding) bool { return f.Code == results.ClockSkew })
+		switch {
+		case r.Error != "" || skewed:
+			met++
+			s.t.Logf("%s: %s %v", r.ID, r.Error, r.Validity)
+		case r.Kind == results.KindTrial:
+			clean++
+			if loss, ok := r.Load.Loss(); !ok || loss != 0 {
+				s.t.Errorf("%s: loss %v, %v, and no mark", r.ID, loss, ok)
+			}
+		}
+	}
+	if met == 0 || met > 3 || clean < rates*s.runs-3 {
+		s.t.Errorf("%d trials met the step, %d did not", met, clean)
+	}
+	return "clock-skew or retried"
 }
 
 func otherAgent(s *stage) string {

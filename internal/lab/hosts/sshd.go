@@ -47,6 +47,7 @@ PidFile none
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+PermitUserEnvironment yes
 Subsystem sftp internal-sftp
 LogLevel VERBOSE
 `

@@ -45,10 +45,10 @@ func TestSweepWithEightClientsAtANATSServer(t *testing.T) {
 	install(t, laptop)
 	write(t, laptop, "/tmp/s.yaml", natsScenario)
 
-	agents := []*hosts.Process{startAgent(t, relay, url, "relay-1", "--role", "relay", "--data-addr", relay.Data.String(), "--binary", "/tmp/derper-1.102.5")}
 	if err := relay.Put(derper, "/tmp/derper-1.102.5"); err != nil {
 		t.Fatal(err)
 	}
+	agents := []*hosts.Process{startAgent(t, relay, url, "relay-1", "--role", "relay", "--data-addr", relay.Data.String(), "--binary", "/tmp/derper-1.102.5")}
 	for i, name := range eight() {
 		h := l.Host(fmt.Sprintf("c%d", 1+i/2))
 		agents = append(agents, startAgent(t, h, url, name, "--role", "client", "--label", "rack=b4"))
