@@ -42,6 +42,8 @@ type Trial struct {
 
 	Load  *measure.Load  `json:"load,omitempty"`
 	Relay *measure.Relay `json:"relay,omitempty"`
+	// Steal is what the hypervisor took from the CPUs of each role in the window.
+	Steal []measure.Steal `json:"steal,omitempty"`
 
 	Profile *measure.Profile `json:"profile,omitempty"` // of KindProfile: where the relay's CPU time went
 

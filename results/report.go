@@ -52,7 +52,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
-			{title: "Setup", text: setup(&set.Environment)},
+			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
 			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs, profiles)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
@@ -138,7 +138,10 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) (section, error) {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	if d := DoctorTable(set.Examinations); d != nil {
+		s.tables = append(s.tables, d)
+	}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}

@@ -32,6 +32,8 @@ type reportJSON struct {
 	Validity    validityJSON  `json:"validity"`
 	Notes       []string      `json:"notes"`
 	Warnings    []string      `json:"warnings"`
+	// Examinations follow DoctorSchema.
+	Examinations []*measure.Examination `json:"doctor,omitempty"`
 }
 
 type summaryJSON struct {
@@ -149,6 +151,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	r := reportJSON{
 		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
 		Searches: searches, Profiles: profilesJSON(set.Trials, names), Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
+		Examinations: set.Examinations,
 	}
 	for _, p := range points {
 		r.Points = append(r.Points, p.json(names[p.Point.Config]))

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"hdbench/internal/measure"
 )
 
 // Names of the files in a results folder.
@@ -162,6 +164,9 @@ type Set struct {
 	Scenario    []byte // scenario.yaml as it stands
 	Trials      []*Trial
 	Warnings    []string // what had to be passed over
+	// Examinations are what doctor found before each part of the sweep; none in
+	// folders older than it.
+	Examinations []*measure.Examination
 }
 
 // Open reads a results folder. A torn last line is passed over and said; any
@@ -174,6 +179,9 @@ func Open(dir string) (*Set, error) {
 	set := &Set{Dir: dir, Environment: env}
 	if set.Scenario, err = os.ReadFile(filepath.Join(dir, FileScenario)); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if set.Examinations, err = readExaminations(dir); err != nil {
+		return nil, err
 	}
 	f, err := os.Open(filepath.Join(dir, FileTrials))
 	if errors.Is(err, fs.ErrNotExist) {

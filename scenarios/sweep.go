@@ -30,6 +30,8 @@ type Sweep struct {
 	// Profile samples every configuration, as the scenario's key does; a sweep that
 	// is resumed gets its profiles then.
 	Profile bool
+	// Strict refuses to run where a check of the doctor's fails.
+	Strict bool
 
 	// Members are the hosts: one relay, and as many clients as there are. Empty:
 	// both on this one, or what is found at NATS.
@@ -125,6 +127,7 @@ type sweep struct {
 	versions    map[relayVersion]availability
 	limits      map[results.Config]clientLimit // the clients' own, by clientOf
 	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
+	examined    *measure.Examination           // of the hosts, before anything is run
 }
 
 // open reads what there is before anything is started.
@@ -212,6 +215,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}
+	if err := s.examineHosts(ctx); err != nil {
+		return err
+	}
 	if s.Resume != "" {
 		s.line = s.was.Line // of the same hosts
 		if err := s.sameHosts(); err != nil {
@@ -224,7 +230,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 		if err != nil {
 			return badInput(err)
 		}
-		return nil
+		return s.keepExamination()
 	}
 	switch {
 	case s.sc.Resolved != nil:
@@ -250,7 +256,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err != nil {
 		return badInput(err)
 	}
-	return nil
+	return s.keepExamination()
 }
 
 // sameHosts refuses to continue a sweep where its numbers could not stand beside
@@ -261,9 +267,13 @@ func (s *sweep) sameHosts() error {
 		return fmt.Errorf("%s: the sweep was begun with %d hosts, not with %d; continue it with the same, or start a new one", s.dir, len(s.was.Hosts), len(now))
 	}
 	for i, was := range s.was.Hosts {
-		if was.Host != now[i].Host || was.CPUs != now[i].CPUs {
-			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
-				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
+		if !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
+			changed := ""
+			for _, d := range was.Host.Fingerprint.Differences(now[i].Host.Fingerprint) {
+				changed += fmt.Sprintf("; %s was %s and is %s", d.Name, d.A, d.B)
+			}
+			return fmt.Errorf("%s: the sweep was begun on another host, in another state or on other CPUs (%s: %s, Linux %s, CPUs %s%s); continue it there, or start a new one",
+				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs, changed)
 		}
 	}
 	return nil

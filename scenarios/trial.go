@@ -64,7 +64,7 @@ func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 func (s *sweep) finish(t *results.Trial, began time.Time, err error) {
 	t.Seconds = time.Since(began).Seconds()
 	if err != nil {
-		t.Error, t.Load, t.Relay = err.Error(), nil, nil
+		t.Error, t.Load, t.Relay, t.Steal = err.Error(), nil, nil, nil
 		return
 	}
 	t.Validity = results.Judge(t)
@@ -152,6 +152,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 		u, err := r.Window(runCtx, begin, end)
 		window <- used{u, err}
 	}()
+	stolen := s.watchSteal(runCtx, begin, end)
 	m, err := load.Run(runCtx, start)
 	if err != nil {
 		cancel()
@@ -167,6 +168,9 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 		return err
 	}
 	if err := s.checkClocks(ctx, t, clocks); err != nil {
+		return err
+	}
+	if t.Steal, err = stolen(); err != nil {
 		return err
 	}
 	if r == nil {

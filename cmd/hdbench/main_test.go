@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"tear":     tear,
 			"pidof":    pidOf,
 			"profiled": profiled,
+			"bare":     bare,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
 		Condition: func(cond string) (bool, error) {

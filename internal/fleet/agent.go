@@ -190,6 +190,8 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbLoadDrain:     answer(a.drainLoad),
 		verbLoadSettle:    answer(a.settleLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
+		verbDoctor:        answer(a.doctor),
+		verbSteal:         answer(a.steal),
 		verbLineListen:    answer(a.listenLine),
 		verbLineRun:       answer(a.runLine),
 		verbLineClose:     answer(a.closeLine),

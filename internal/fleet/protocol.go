@@ -34,6 +34,8 @@ const (
 	verbLoadDrain     = "load-drain"
 	verbLoadSettle    = "load-settle"
 	verbLoadCancel    = "load-cancel"
+	verbDoctor        = "doctor"
+	verbSteal         = "steal"
 	verbLineListen    = "line-listen"
 	verbLineRun       = "line-run"
 	verbLineClose     = "line-close"
