@@ -239,13 +239,13 @@ func (c Config) check() error {
 	return transport.CheckCongestion(c.Congestion)
 }
 
-// sendBuffer fixes a peer's socket send buffer, in bytes. What the socket has
+// SendBuffer fixes a peer's socket send buffer, in bytes. What the socket has
 // taken counts as sent; with autotuning that would be megabytes a peer that have
 // not left the host. A Linux without sysctls changed grants this much.
-const sendBuffer = 128 << 10
+const SendBuffer = 128 << 10
 
 func (c *Config) socketOptions() transport.Options {
-	return transport.Options{Congestion: c.Congestion, SendBuffer: sendBuffer, RecordUnit: c.FramesPerRecord * c.frameSize()}
+	return transport.Options{Congestion: c.Congestion, SendBuffer: SendBuffer, RecordUnit: c.FramesPerRecord * c.frameSize()}
 }
 
 // frameSize is the length of a packet on the wire, without what the transport

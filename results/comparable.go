@@ -28,7 +28,7 @@ func Differences(a, b *Set) []string {
 }
 
 // freeKeys are the keys of a scenario in which comparable sweeps may differ.
-var freeKeys = []string{"about", "runs", "seed", "resolved"}
+var freeKeys = []string{"about", "profile", "runs", "seed", "resolved"}
 
 func scenarioDifferences(a, b []byte) []string {
 	var ma, mb map[string]any
@@ -77,7 +77,7 @@ var hostFacts = []struct {
 	{"CPUs given", func(h HostEntry) string { return h.CPUs }},
 	{"CPUs there", func(h HostEntry) string { return h.Host.CPUs }},
 	{"kernel", func(h HostEntry) string { return h.Host.Kernel + " " + h.Host.Arch }},
-	{"memory", func(h HostEntry) string { return fmt.Sprintf("%.0f GiB", float64(h.Host.MemBytes)/(1<<30)) }},
+	{"memory", func(h HostEntry) string { return h.Host.GiB() }},
 	{"virtualised", func(h HostEntry) string { return fmt.Sprint(h.Host.Virtual) }},
 	{"TCP congestion control", func(h HostEntry) string { return h.Host.Congestion }},
 }
@@ -97,9 +97,33 @@ func hostDifferences(a, b []HostEntry) []string {
 				d = append(d, fmt.Sprintf("%s, %s: %s, %s", role, f.name, fa, fb))
 			}
 		}
+		d = append(d, worded(role, a[i].Host.Fingerprint.Differences(b[i].Host.Fingerprint))...)
 	}
 	if sa, sb := sameHost(a), sameHost(b); sa != sb {
 		d = append(d, "hosts: relay and client share one in one folder and not in the other")
+	}
+	return d
+}
+
+// Drift says in what else the hosts of two comparable folders differ: settings
+// that may move numbers, and need not.
+func Drift(a, b *Set) []string {
+	var d []string
+	hosts := a.Environment.Hosts
+	for i, h := range hosts {
+		again := i > 0 && h.Host.Same(hosts[i-1].Host) // in another role
+		if i < len(b.Environment.Hosts) && !again {
+			role := strings.Join(h.Roles, " and ")
+			d = append(d, worded(role, h.Host.Fingerprint.Drift(b.Environment.Hosts[i].Host.Fingerprint))...)
+		}
+	}
+	return d
+}
+
+func worded(role string, ds []measure.Difference) []string {
+	var d []string
+	for _, x := range ds {
+		d = append(d, fmt.Sprintf("%s, %s: %s, %s", role, x.Name, x.A, x.B))
 	}
 	return d
 }
@@ -109,7 +133,7 @@ func sameHost(hs []HostEntry) bool {
 	if len(hs) > 0 {
 		first = hs[0].Host
 	}
-	return !slices.ContainsFunc(hs, func(h HostEntry) bool { return h.Host != first })
+	return !slices.ContainsFunc(hs, func(h HostEntry) bool { return !h.Host.Same(first) })
 }
 
 // baselineVersion is what the derper of a folder reports.

@@ -276,6 +276,9 @@ func (g *Gate) note() {
 	if a, b := g.Base.Environment.Hdbench, g.New.Environment.Hdbench; a != b && !g.Paired {
 		g.Notes = append(g.Notes, fmt.Sprintf("The load generator changed too (hdbench %s, %s); sweep --interleave has one for both.", a, b))
 	}
+	for _, d := range Drift(g.Base, g.New) {
+		g.Notes = append(g.Notes, "The hosts' settings differ, which may matter: "+d+".")
+	}
 	for i, s := range []*Set{g.Base, g.New} {
 		for _, w := range s.Warnings {
 			g.Notes = append(g.Notes, []string{"Base: ", "New: "}[i]+w)

@@ -29,6 +29,9 @@ func (r *Report) writeHTML(w io.Writer) error {
 			}
 			out.Plots = append(out.Plots, page.NewPlot(f.Title, f.Alt, svg, spots))
 		}
+		for _, g := range s.flames {
+			out.Plots = append(out.Plots, g.plot())
+		}
 		p.Sections = append(p.Sections, out)
 	}
 	return p.Write(w)
@@ -37,7 +40,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 func (t *Table) page() page.Table {
 	out := page.Table{Title: t.Title, Rows: t.Rows, Notes: t.Notes}
 	for _, c := range t.Columns {
-		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left})
+		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left, Prose: c.Prose})
 	}
 	return out
 }

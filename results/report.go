@@ -25,6 +25,7 @@ type section struct {
 	tables   []*Table
 	wide     []*Table // in place of tables where there is room to sort and filter
 	figures  []*figure.Figure
+	flames   []graph  // of the page only
 	legend   []string // of the figures
 	after    []string
 	commands []string
@@ -42,7 +43,8 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		return nil, err
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
-	plots := newPlots(set, points)
+	cliffs := Cliffs(points, set.Trials)
+	plots, profiles := newPlots(set, points), Profiles(set.Trials)
 	validity, err := validitySection(set, points)
 	if err != nil {
 		return nil, err
@@ -50,16 +52,12 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	r := &Report{
 		title: set.Environment.Scenario,
 		sections: []section{
-			{title: "Setup", text: setup(&set.Environment)},
-			{title: "Key findings", text: Findings(points, ceilings, versus)},
+			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
+			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs, profiles)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			{title: "CPU breakdown", text: []string{
-				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
-			}},
-			{title: "Cache cliff", text: []string{
-				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
-			}},
+			breakdownSection(profileSection(set, profiles, published), points),
+			cliffSection(cliffs, plots, l3Of(&set.Environment)),
 			versusSection(versus, published),
 			validity,
 			reproduceSection(set),
@@ -108,6 +106,15 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 	return s
 }
 
+func breakdownSection(s section, points []*PointStats) section {
+	counters := CounterTables(points)
+	if len(counters) == 0 && len(points) > 0 {
+		s.text = append(s.text, noCounters)
+	}
+	s.tables = append(s.tables, counters...)
+	return s
+}
+
 // labNote stands where numbers of the lab could be taken for a machine's.
 const labNote = "Measured in the lab: relay and client share its CPUs, so a ceiling is what both reach together, and a tax what both pay; the client's own TLS is in it. Outside the lab such trials are oversubscribed and make no ceiling."
 
@@ -131,7 +138,10 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) (section, error) {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	if d := DoctorTable(set.Examinations); d != nil {
+		s.tables = append(s.tables, d)
+	}
 	if c := CalibrationTable(set.Trials); len(c.Rows) > 0 {
 		s.tables = append(s.tables, c)
 	}

@@ -22,7 +22,7 @@ func setup(env *Environment) []string {
 	for i := range env.Hosts {
 		h := &env.Hosts[i]
 		role := fmt.Sprintf("%s on CPUs %s", roleOf(env, h), h.CPUs)
-		if last != nil && last.Host == h.Host && (env.Line == nil || env.Line.Of(h.Agent, true) == 0) {
+		if last != nil && last.Host.Same(h.Host) && (env.Line == nil || env.Line.Of(h.Agent, true) == 0) {
 			lines = append(lines, role+" of the same host: both share its memory, caches and kernel, and traffic goes over loopback.")
 			continue
 		}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"hdbench/internal/measure"
 )
 
 // Names of the files in a results folder.
@@ -23,6 +25,7 @@ const (
 	FileReport      = "report.md"
 	FilePage        = "report.html"
 	DirPlots        = "plots"
+	DirProfiles     = "profiles"
 )
 
 // maxRecord bounds one line of trials.jsonl: an hour's intervals and histograms
@@ -161,6 +164,9 @@ type Set struct {
 	Scenario    []byte // scenario.yaml as it stands
 	Trials      []*Trial
 	Warnings    []string // what had to be passed over
+	// Examinations are what doctor found before each part of the sweep; none in
+	// folders older than it.
+	Examinations []*measure.Examination
 }
 
 // Open reads a results folder. A torn last line is passed over and said; any
@@ -173,6 +179,9 @@ func Open(dir string) (*Set, error) {
 	set := &Set{Dir: dir, Environment: env}
 	if set.Scenario, err = os.ReadFile(filepath.Join(dir, FileScenario)); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if set.Examinations, err = readExaminations(dir); err != nil {
+		return nil, err
 	}
 	f, err := os.Open(filepath.Join(dir, FileTrials))
 	if errors.Is(err, fs.ErrNotExist) {

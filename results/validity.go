@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const (
 	Oversubscribed Code = "oversubscribed"
 	Undrained      Code = "undrained"
 	ClockSkew      Code = "clock-skew"
+	Stolen         Code = "steal"
 )
 
 // codeInfo is a code's mark in tables and what it means.
@@ -40,6 +42,7 @@ var codes = []codeInfo{
 	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU"},
 	{Undrained, "u", "something was still under way when the drain ended: loss is not exact"},
 	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree"},
+	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand"},
 }
 
 // Finding is one reason not to trust a trial, with its evidence.
@@ -55,6 +58,12 @@ const (
 	// MaxPacingLate is how late the 99th percentile of pacing ticks may be; ten
 	// ticks, if those are longer.
 	MaxPacingLate = time.Millisecond
+	// MaxSteal is how much of the window the hypervisor may take from the CPUs of
+	// the relay, or of a client. docs/METHOD.md says why.
+	MaxSteal = 0.05
+	// minSteal is what /proc/stat, which counts in hundredths of a second, can tell
+	// from nothing, in seconds: a short window has no finding for a tick or two.
+	minSteal = 0.03
 )
 
 // Judge finds what is wrong with a trial's numbers, from the record alone.
@@ -85,6 +94,7 @@ func Judge(t *Trial) []Finding {
 	}
 	fs = append(fs, judgeAccounting(t)...)
 	fs = append(fs, judgeKernelTLS(t)...)
+	fs = append(fs, judgeSteal(t)...)
 	return append(fs, judgeCPUs(t)...)
 }
 
@@ -158,6 +168,22 @@ func judgeKernelTLS(t *Trial) []Finding {
 	}
 	if k.DecryptErrors > 0 {
 		fs = append(fs, Finding{Corrupt, fmt.Sprintf("the kernel could not open %d records", k.DecryptErrors)})
+	}
+	return fs
+}
+
+// judgeSteal finds CPUs that were not there for too much of the window.
+func judgeSteal(t *Trial) []Finding {
+	var fs []Finding
+	for i := range t.Steal {
+		s := &t.Steal[i]
+		set, err := cpu.Parse(s.CPUs)
+		if err != nil {
+			continue // a record from elsewhere
+		}
+		if share, ok := s.Share(set.Size()); ok && share > MaxSteal && s.Seconds >= minSteal {
+			fs = append(fs, Finding{Stolen, fmt.Sprintf("%.0f %% of the CPU time of %s (bound %.0f %%)", 100*share, cmp.Or(s.Agent, s.Role), 100*MaxSteal)})
+		}
 	}
 	return fs
 }

@@ -27,6 +27,11 @@ type Sweep struct {
 	// Interleave is another hdbench, the base build: every trial of hd is made
 	// with both, in turn, into two folders, base and new.
 	Interleave string
+	// Profile samples every configuration, as the scenario's key does; a sweep that
+	// is resumed gets its profiles then.
+	Profile bool
+	// Strict refuses to run where a check of the doctor's fails.
+	Strict bool
 
 	// Members are the hosts: one relay, and as many clients as there are. Empty:
 	// both on this one, or what is found at NATS.
@@ -91,7 +96,10 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	if err := s.measureAll(ctx); err != nil {
 		return s.dir, err
 	}
-	return s.dir, s.searchAll(ctx)
+	if err := s.searchAll(ctx); err != nil {
+		return s.dir, err
+	}
+	return s.dir, s.profileAll(ctx)
 }
 
 // hereOnly is the fleet of a sweep on one machine: an agent for each side.
@@ -119,6 +127,7 @@ type sweep struct {
 	versions    map[relayVersion]availability
 	limits      map[results.Config]clientLimit // the clients' own, by clientOf
 	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
+	examined    *measure.Examination           // of the hosts, before anything is run
 }
 
 // open reads what there is before anything is started.
@@ -126,6 +135,7 @@ func (s *sweep) open() error {
 	s.done = map[string]*results.Trial{}
 	if s.Resume == "" {
 		s.sc, s.dir = s.Scenario, s.Out
+		s.sc.Profile = s.sc.Profile || s.Profile
 		entries, err := os.ReadDir(s.dir)
 		if err == nil && len(entries) > 0 {
 			return fmt.Errorf("%s: the folder is not empty; choose another with --out, or continue its sweep with --resume %s", s.dir, s.dir)
@@ -159,6 +169,7 @@ func (s *sweep) open() error {
 			return err
 		}
 	}
+	there.Profile = there.Profile || s.Profile
 	s.sc, s.seed, s.was = there, set.Environment.Seed, set.Environment
 	for _, t := range set.Trials {
 		if t.OK() || t.NA != "" { // a failed trial gets another chance
@@ -173,6 +184,7 @@ func (s *sweep) open() error {
 func sameScenario(there, given *Scenario, dir string) error {
 	a, b := *there, *given
 	a.Resolved, b.Resolved = nil, nil
+	a.Profile, b.Profile = false, false // they measure the same; profiles may be made later
 	textA, err := a.Marshal()
 	if err != nil {
 		return err
@@ -203,6 +215,9 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}
+	if err := s.examineHosts(ctx); err != nil {
+		return err
+	}
 	if s.Resume != "" {
 		s.line = s.was.Line // of the same hosts
 		if err := s.sameHosts(); err != nil {
@@ -215,7 +230,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 		if err != nil {
 			return badInput(err)
 		}
-		return nil
+		return s.keepExamination()
 	}
 	switch {
 	case s.sc.Resolved != nil:
@@ -241,7 +256,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if err != nil {
 		return badInput(err)
 	}
-	return nil
+	return s.keepExamination()
 }
 
 // sameHosts refuses to continue a sweep where its numbers could not stand beside
@@ -252,9 +267,13 @@ func (s *sweep) sameHosts() error {
 		return fmt.Errorf("%s: the sweep was begun with %d hosts, not with %d; continue it with the same, or start a new one", s.dir, len(s.was.Hosts), len(now))
 	}
 	for i, was := range s.was.Hosts {
-		if was.Host != now[i].Host || was.CPUs != now[i].CPUs {
-			return fmt.Errorf("%s: the sweep was begun on another host or other CPUs (%s: %s, Linux %s, CPUs %s); continue it there, or start a new one",
-				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs)
+		if !was.Host.Same(now[i].Host) || was.CPUs != now[i].CPUs {
+			changed := ""
+			for _, d := range was.Host.Fingerprint.Differences(now[i].Host.Fingerprint) {
+				changed += fmt.Sprintf("; %s was %s and is %s", d.Name, d.A, d.B)
+			}
+			return fmt.Errorf("%s: the sweep was begun on another host, in another state or on other CPUs (%s: %s, Linux %s, CPUs %s%s); continue it there, or start a new one",
+				s.dir, was.Agent, was.Host.Name, was.Host.Kernel, was.CPUs, changed)
 		}
 	}
 	return nil

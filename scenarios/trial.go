@@ -64,7 +64,7 @@ func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 func (s *sweep) finish(t *results.Trial, began time.Time, err error) {
 	t.Seconds = time.Since(began).Seconds()
 	if err != nil {
-		t.Error, t.Load, t.Relay = err.Error(), nil, nil
+		t.Error, t.Load, t.Relay, t.Steal = err.Error(), nil, nil, nil
 		return
 	}
 	t.Validity = results.Judge(t)
@@ -108,6 +108,12 @@ func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binar
 // measure runs a trial's load through a relay (or, without one, from sender to
 // receiver) and fills in what was measured.
 func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows) error {
+	return s.measureBeside(ctx, t, r, w, nil)
+}
+
+// measureBeside is measure with something that is done meanwhile, and told the
+// edges of the window by the controller's clock. It has ended when this returns.
+func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows, beside func(ctx context.Context, begin, end int64)) error {
 	prepareCtx, cancel := context.WithTimeout(ctx, prepareTimeout)
 	load, err := fleet.PrepareLoad(prepareCtx, s.loadSpec(t.Point, r, w), s.clients(t.Point.Load, r == nil)...)
 	cancel()
@@ -130,6 +136,14 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 		err error
 	}
 	window := make(chan used, 1)
+	if beside != nil {
+		ended := make(chan struct{})
+		defer func() { <-ended }()
+		go func() {
+			defer close(ended)
+			beside(runCtx, begin, end)
+		}()
+	}
 	go func() {
 		if r == nil {
 			window <- used{}
@@ -138,6 +152,7 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 		u, err := r.Window(runCtx, begin, end)
 		window <- used{u, err}
 	}()
+	stolen := s.watchSteal(runCtx, begin, end)
 	m, err := load.Run(runCtx, start)
 	if err != nil {
 		cancel()
@@ -155,6 +170,9 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	if err := s.checkClocks(ctx, t, clocks); err != nil {
 		return err
 	}
+	if t.Steal, err = stolen(); err != nil {
+		return err
+	}
 	if r == nil {
 		return nil
 	}
@@ -167,7 +185,7 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	}
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
-		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS,
+		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS, Perf: u.w.Perf,
 	}
 	return nil
 }

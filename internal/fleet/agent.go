@@ -181,6 +181,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbClock:         answer(a.readClock),
 		verbRelayStart:    answer(a.startRelay),
 		verbRelayWindow:   answer(a.relayWindow),
+		verbRelayProfile:  answer(a.relayProfile),
 		verbRelayCounters: answer(a.relayCounters),
 		verbRelayStop:     answer(a.stopRelay),
 		verbRelayVersion:  answer(a.relayVersion),
@@ -189,6 +190,8 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbLoadDrain:     answer(a.drainLoad),
 		verbLoadSettle:    answer(a.settleLoad),
 		verbLoadCancel:    answer(a.cancelLoad),
+		verbDoctor:        answer(a.doctor),
+		verbSteal:         answer(a.steal),
 		verbLineListen:    answer(a.listenLine),
 		verbLineRun:       answer(a.runLine),
 		verbLineClose:     answer(a.closeLine),
@@ -272,6 +275,8 @@ func failure(err error) *nats.Msg {
 	switch {
 	case errors.Is(err, errBadRequest):
 		code = codeBadRequest
+	case errors.Is(err, ErrNoProfile):
+		code = codeNoProfile
 	case errors.Is(err, ErrHeld):
 		code = codeHeld
 	case errors.Is(err, ErrBusy):

@@ -13,12 +13,13 @@ import (
 // host says what the agent's host is, and what the agent has.
 func (a *agent) host(context.Context, struct{}) (hostReply, error) {
 	r := hostReply{Version: a.cfg.Version, Limits: probe.UserLimits()}
+	noKTLS := transport.Check(transport.KTLS) // which has the kernel load its module: before the look at it
 	var err error
 	if r.Host, err = probe.ThisHost(); err != nil {
 		return r, err
 	}
-	if err := transport.Check(transport.KTLS); err != nil {
-		r.Host.NoKTLS = err.Error()
+	if noKTLS != nil {
+		r.Host.NoKTLS = noKTLS.Error()
 	}
 	if r.Place, err = thisPlace(a.clock); err != nil {
 		return r, err

@@ -126,7 +126,7 @@ func (f *Fleet) Revive(ctx context.Context) error {
 		if err := h.boot(ctx); err != nil {
 			return err
 		}
-		if now := h.Info(); before.Name != "" && now != before {
+		if now := h.Info(); before.Name != "" && !now.Same(before) {
 			return fmt.Errorf("agent %s: %w: it was %s with Linux %s, CPUs %s; it is %s with Linux %s, CPUs %s",
 				h.member.Agent, ErrChanged, before.Name, before.Kernel, before.CPUs, now.Name, now.Kernel, now.CPUs)
 		}

@@ -2,6 +2,8 @@ package measure
 
 // Host is what a host is, as far as numbers measured on it depend on it.
 type Host struct {
+	_ [0]func() // not comparable: a fingerprint is a pointer, so == would say that no two hosts are the same; see Same
+
 	Name       string `json:"name"`
 	OS         string `json:"os"`
 	Kernel     string `json:"kernel"`
@@ -15,4 +17,6 @@ type Host struct {
 	Lab        string `json:"lab,omitempty"`         // a kernel of the lab: what it is, and what its numbers are not
 	NoCPUTime  string `json:"no_cpu_time,omitempty"` // why the CPU time of its processes cannot be told; empty: it can
 	NoKTLS     string `json:"no_ktls,omitempty"`     // why its kernel cannot carry TLS records; empty: it can
+
+	Fingerprint *Fingerprint `json:"fingerprint,omitempty"` // nil in records older than it
 }

@@ -49,6 +49,7 @@ func ThisHost() (measure.Host, error) {
 	if cc, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
 		h.Congestion = strings.TrimSpace(string(cc))
 	}
+	h.Fingerprint = Here().Fingerprint()
 	h.NoCPUTime, err = NoCPUTime()
 	return h, err
 }

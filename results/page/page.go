@@ -51,6 +51,8 @@ type Table struct {
 type Column struct {
 	Head string
 	Text bool
+	// Prose is text that is broken into lines.
+	Prose bool
 }
 
 // Write writes the page.
