@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hdbench/internal/fleet"
 	"hdbench/internal/measure"
 	"hdbench/results"
@@ -54,8 +56,13 @@ type Sweep struct {
 // ErrBadInput is wrapped by what is the user's to mend.
 var ErrBadInput = errors.New("bad input")
 
-// badInput marks an error without changing its text.
-func badInput(err error) error { return &inputError{err} }
+// badInput marks an error without changing its text. A full disk is nobody's input.
+func badInput(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return err
+	}
+	return &inputError{err}
+}
 
 type inputError struct{ error }
 

@@ -24,7 +24,7 @@ func clockedHDBench(t *testing.T, shifts map[string]string) string {
 	if out, err := exec.Command("go", "build", "-tags", "clockshift", "-ldflags", "-X main.buildVersion=test", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	script := "#!/bin/sh\ncase \" $* \" in\n"
+	script := "#!/bin/sh\nexport " + lockFor(dir) + "\ncase \" $* \" in\n"
 	for agent, shift := range shifts {
 		script += fmt.Sprintf("*'--name %s '*) export HDBENCH_CLOCK_SHIFT='%s';;\n", agent, shift)
 	}

@@ -173,7 +173,7 @@ func (s *stage) endsAndResumes(p *hosts.Process, mend func()) string {
 	return fmt.Sprintf("ends (exit %d), resumed", p.ExitCode())
 }
 
-// diskFull gives the results a disk that is too small.
+// diskFull fills the disk that the results go to.
 func diskFull(s *stage) string {
 	s.check(os.Mkdir(s.ctl.Path("/tmp/out-small"), 0o755))
 	run := func(args ...string) {
@@ -181,18 +181,23 @@ func diskFull(s *stage) string {
 		_, err := s.ctl.Run(s.t.Context(), hosts.Command{Args: args})
 		s.check(err)
 	}
-	run("mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", "/tmp/out-small")
+	run("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", "/tmp/out-small")
 	s.out = "/tmp/out-small/r"
 	p := s.sweep()
+	s.until(p, "two records", func() bool { // this process does not see the host's mounts
+		out, err := s.ctl.Run(s.t.Context(), hosts.Command{Args: []string{"cat", s.out + "/trials.jsonl"}})
+		return err == nil && strings.Count(out, "\n") >= 2
+	})
+	run("sh", "-c", "cat /dev/zero >/tmp/out-small/fill 2>/dev/null; test -s /tmp/out-small/fill")
 	s.ends(p, 1, "no space left on device", "--resume "+s.out)
-	run("cp", "-r", s.out, "/tmp/out-copy") // for this process, which does not see the host's mounts
+	run("cp", "-r", s.out, "/tmp/out-copy")
 	s.out = "/tmp/out-copy"
 	s.valid()
 	n := len(s.lines())
 	if n == 0 || n > rates*s.runs {
 		s.t.Errorf("%d records fitted, want some and not all", n)
 	}
-	run("mount", "-o", "remount,size=64m", "/tmp/out-small")
+	run("rm", "/tmp/out-small/fill")
 	s.ends(s.start(s.ctl, append([]string{"sweep", "--resume", "/tmp/out-small/r"}, s.args...)...), 0)
 	run("rm", "-r", "/tmp/out-copy")
 	run("cp", "-r", "/tmp/out-small/r", "/tmp/out-copy")
