@@ -32,7 +32,7 @@ import (
 
 var screenshots = flag.String("screenshots", "", "folder to put pictures of the pages into")
 
-var pages = []string{"report.html", "published.html"}
+var pages = []string{"report.html", "published.html", "profile.html"}
 
 // browse starts a Chromium on a page. Whatever the page says to the console and
 // whatever it asks for is an error when the test ends.

@@ -28,7 +28,7 @@ func Differences(a, b *Set) []string {
 }
 
 // freeKeys are the keys of a scenario in which comparable sweeps may differ.
-var freeKeys = []string{"about", "runs", "seed", "resolved"}
+var freeKeys = []string{"about", "profile", "runs", "seed", "resolved"}
 
 func scenarioDifferences(a, b []byte) []string {
 	var ma, mb map[string]any

@@ -138,6 +138,12 @@ func (c *csvColumn) cell(v reflect.Value) (string, error) {
 		}
 		v = v.FieldByIndex(step)
 	}
+	if v.Kind() == reflect.Pointer { // a number that may not be there
+		if v.IsNil() {
+			return "", nil
+		}
+		v = v.Elem()
+	}
 	switch x := v.Interface().(type) {
 	case []measure.ClientHost: // without the histograms, as everywhere here
 		plain := slices.Clone(x)

@@ -80,7 +80,7 @@ func (r *Report) WritePlots(dir string) (written []string, err error) {
 }
 
 // plotKinds begin the names of our plots: nothing else is ever taken away.
-var plotKinds = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline"}
+var plotKinds = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline", "cache-cliff", "load-cost"}
 
 // removeStale takes away the plots of an earlier report of a results folder that
 // this one has not.

@@ -73,7 +73,7 @@ func TestReportJSONFollowsItsSchema(t *testing.T) {
 		return schema.Validate(v)
 	}
 	max := &Set{Environment: environment(), Trials: []*Trial{trial(hd(1), units.Max, 1, 9000, 0.1)}}
-	for name, set := range map[string]*Set{"sample": sampleSet(), "nothing": {Environment: environment()}, "max, one run": max, "many hosts": spreadSet(), "a search": {Environment: environment(), Trials: searchTrials(t)}, "examined": {Environment: environment(), Examinations: []*measure.Examination{examination()}}} {
+	for name, set := range map[string]*Set{"sample": sampleSet(), "nothing": {Environment: environment()}, "max, one run": max, "many hosts": spreadSet(), "a search": {Environment: environment(), Trials: searchTrials(t)}, "counters": countedSet(), "no PMU": uncountedSet(), "examined": {Environment: environment(), Examinations: []*measure.Examination{examination()}}} {
 		b := export(t, "json", set)
 		if err := validate(b); err != nil {
 			t.Errorf("%s: %v", name, err)

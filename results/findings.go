@@ -20,7 +20,7 @@ type findings struct {
 }
 
 // Findings are the key findings of a sweep, and if there is none, why.
-func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus) []string {
+func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus, cliffs []CliffResult, profiles []Profiled) []string {
 	f := &findings{points: points, ceilings: ceilings, versus: versus, names: namesOf(points)}
 	for _, p := range points {
 		f.manyLoads = f.manyLoads || p.Point.Load != points[0].Point.Load
@@ -37,6 +37,10 @@ func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus) []strin
 	for i := range ceilings {
 		f.collapse(&ceilings[i])
 	}
+	for i := range cliffs {
+		f.cliff(&cliffs[i])
+	}
+	f.profiles(profiles)
 	if len(f.lines) == 0 {
 		return []string{"None: " + f.whyNone()}
 	}

@@ -13,7 +13,7 @@ func findingsOf(t *testing.T, trials []*Trial) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(Findings(points, Ceilings(points), CompareToTS(points, 0)), "\n")
+	return strings.Join(Findings(points, Ceilings(points), CompareToTS(points, 0), Cliffs(points, trials), nil), "\n")
 }
 
 // runsAt are runs of a configuration that is offered rates and delivers some of

@@ -29,6 +29,9 @@ func (r *Report) writeHTML(w io.Writer) error {
 			}
 			out.Plots = append(out.Plots, page.NewPlot(f.Title, f.Alt, svg, spots))
 		}
+		for _, g := range s.flames {
+			out.Plots = append(out.Plots, g.plot())
+		}
 		p.Sections = append(p.Sections, out)
 	}
 	return p.Write(w)

@@ -61,9 +61,9 @@ func TestPlotGoldens(t *testing.T) {
 		for _, f := range r.Figures() {
 			names = append(names, f.Name)
 		}
-		want := []string{"rate-sweep", "latency", "ceilings", "timeline"}
+		want := []string{"rate-sweep", "latency", "ceilings", "timeline", "load-cost"}
 		if dir == "plots-tls" {
-			want = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline"}
+			want = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline", "load-cost"}
 		}
 		if !slices.Equal(names, want) {
 			t.Errorf("plots %v, want %v", names, want)
@@ -130,7 +130,7 @@ func TestPlotsOfAnEarlierReport(t *testing.T) {
 	if err := os.Mkdir(plots, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"ktls-tax.svg", "latency-2-pairs.png", "mine.svg", "latency.txt", "ceilingsmine.png"} {
+	for _, f := range []string{"ktls-tax.svg", "cache-cliff.svg", "latency-2-pairs.png", "mine.svg", "latency.txt", "ceilingsmine.png"} {
 		if err := os.WriteFile(filepath.Join(plots, f), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestPlotsOfAnEarlierReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := list(t, plots), "ceilings.png ceilings.svg ceilingsmine.png latency.png latency.svg latency.txt mine.svg rate-sweep.png rate-sweep.svg timeline.png timeline.svg"; got != want {
+	if got, want := list(t, plots), "ceilings.png ceilings.svg ceilingsmine.png latency.png latency.svg latency.txt load-cost.png load-cost.svg mine.svg rate-sweep.png rate-sweep.svg timeline.png timeline.svg"; got != want {
 		t.Errorf("plots of the folder:\n%s, want\n%s", got, want)
 	}
 

@@ -34,6 +34,7 @@ type PointStats struct {
 	Busiest    float64           // largest share of a window that a client thread was on a CPU
 	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
 	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
+	Counters   CounterStats
 
 	Hosts []*HostStats // each client host's share; nil where there was one
 }
@@ -155,6 +156,7 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 		return nil, err
 	}
 	s.SentBps, s.DeliveredBps = Summarize(sent), Summarize(delivered)
+	s.Counters = counters(use)
 	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
 	s.Shortfall, s.IntervalCV, s.Loss = Summarize(shortfall).Mean, median(intervalCV), math.NaN()
 	if packets > 0 {

@@ -184,8 +184,33 @@ func (p *Published) CacheTable() *Table {
 		}, byQuantity, publishedQuantities["llc"], nil),
 		Notes: p.faultNotes(fs),
 	}
+	for _, f := range fs {
+		c, ok := p.cliff(f.Relay, f.Transport, f.Workers)
+		if ok {
+			t.addNote(fmt.Sprintf("%s leaves its flat part between %s and %s Mbps delivered. Both are single values: how much they vary is not published, so nothing is tested.",
+				f.config(), mbps(c.From), mbps(c.To)))
+		}
+	}
 	if slices.ContainsFunc(fs, func(f PublishedFigure) bool { return f.Workers == 0 }) {
 		t.addNote("workers n/a: not stated.")
 	}
 	return t.withoutFaults()
+}
+
+// cliff is between which delivered rates the published miss rates of a configuration
+// leave their flat part, by the finder of our own. They are single values, so it
+// tests nothing.
+func (p *Published) cliff(relay, transport string, workers int) (Cliff, bool) {
+	of := func(f PublishedFigure) bool {
+		return f.Relay == relay && f.Transport == transport && f.Workers == workers && f.Value != nil
+	}
+	var rs []rung
+	for _, d := range p.of("delivered") { // by ascending offered rate
+		for _, m := range p.of("llc") {
+			if of(d) && of(m) && d.OfferedMbps == m.OfferedMbps {
+				rs = append(rs, rung{load: *d.Value * 1e6, values: []float64{*m.Value / 100}})
+			}
+		}
+	}
+	return findCliff(rs, shareRise)
 }

@@ -17,12 +17,13 @@ import (
 type Kind string
 
 // The kinds. Only trials make the rate sweep and what follows from it; searches
-// have a table of their own, the others are kept because they explain.
+// and profiles have tables of their own, the others are kept because they explain.
 const (
 	KindTrial       Kind = "trial"
 	KindCalibration Kind = "calibration" // the client without a relay: its own limit
 	KindProbe       Kind = "probe"       // a short look at what a configuration carries, to choose rates
 	KindSearch      Kind = "search"      // a look of the search for NDR and PDR
+	KindProfile     Kind = "profile"     // with the relay sampled, which costs it something
 )
 
 // Trial is the record of one measurement at one point.
@@ -43,8 +44,11 @@ type Trial struct {
 	Relay *measure.Relay `json:"relay,omitempty"`
 	// Steal is what the hypervisor took from the CPUs of each role in the window.
 	Steal []measure.Steal `json:"steal,omitempty"`
-	Error string          `json:"error,omitempty"` // the trial failed: no numbers
-	NA    string          `json:"na,omitempty"`    // the point cannot be measured here, and why
+
+	Profile *measure.Profile `json:"profile,omitempty"` // of KindProfile: where the relay's CPU time went
+
+	Error string `json:"error,omitempty"` // the trial failed: no numbers
+	NA    string `json:"na,omitempty"`    // the point cannot be measured here, and why
 
 	Lab            string  `json:"lab,omitempty"` // measured on a kernel of the lab: what that is
 	RelayHost      string  `json:"relay_host,omitempty"`

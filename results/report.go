@@ -25,6 +25,7 @@ type section struct {
 	tables   []*Table
 	wide     []*Table // in place of tables where there is room to sort and filter
 	figures  []*figure.Figure
+	flames   []graph  // of the page only
 	legend   []string // of the figures
 	after    []string
 	commands []string
@@ -42,7 +43,8 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		return nil, err
 	}
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
-	plots := newPlots(set, points)
+	cliffs := Cliffs(points, set.Trials)
+	plots, profiles := newPlots(set, points), Profiles(set.Trials)
 	validity, err := validitySection(set, points)
 	if err != nil {
 		return nil, err
@@ -51,15 +53,11 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		title: set.Environment.Scenario,
 		sections: []section{
 			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
-			{title: "Key findings", text: Findings(points, ceilings, versus)},
+			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs, profiles)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
-			{title: "CPU breakdown", text: []string{
-				"n/a: the records hold no CPU samples: this hdbench takes none during a sweep. How much CPU time the relay used is in the rate sweep.",
-			}},
-			{title: "Cache cliff", text: []string{
-				"n/a: the records hold no cache miss rates: this hdbench reads no hardware counters during a sweep.",
-			}},
+			breakdownSection(profileSection(set, profiles, published), points),
+			cliffSection(cliffs, plots, l3Of(&set.Environment)),
 			versusSection(versus, published),
 			validity,
 			reproduceSection(set),
@@ -105,6 +103,15 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 			s.tables = append(s.tables, t)
 		}
 	}
+	return s
+}
+
+func breakdownSection(s section, points []*PointStats) section {
+	counters := CounterTables(points)
+	if len(counters) == 0 && len(points) > 0 {
+		s.text = append(s.text, noCounters)
+	}
+	s.tables = append(s.tables, counters...)
 	return s
 }
 

@@ -26,7 +26,9 @@ type reportJSON struct {
 	Ceilings    []ceilingJSON `json:"ceilings"`
 	Transports  []taxJSON     `json:"transport_cost"`
 	Searches    []searchJSON  `json:"searches,omitempty"`
+	Profiles    []profileJSON `json:"profiles,omitempty"`
 	VersusTS    []versusJSON  `json:"versus_ts"`
+	Cliffs      []cliffJSON   `json:"cliffs,omitempty"`
 	Validity    validityJSON  `json:"validity"`
 	Notes       []string      `json:"notes"`
 	Warnings    []string      `json:"warnings"`
@@ -69,6 +71,7 @@ type pointJSON struct {
 	Lateness      *quantilesJSON `json:"lateness"`
 	RelayCPUs     summaryJSON    `json:"relay_cpus"`
 	CPUPerGbit    summaryJSON    `json:"relay_cpu_seconds_per_gbit"`
+	Counters      *countersJSON  `json:"counters,omitempty"`
 	Clients       []hostJSON     `json:"clients,omitempty"` // where several hosts sent the load
 }
 
@@ -147,7 +150,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	names := configNames(set)
 	r := reportJSON{
 		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
-		Searches: searches, Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
+		Searches: searches, Profiles: profilesJSON(set.Trials, names), Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 		Examinations: set.Examinations,
 	}
 	for _, p := range points {
@@ -172,6 +175,9 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	vs := CompareToTS(points, compareAt)
 	for i := range vs {
 		r.VersusTS = append(r.VersusTS, vs[i].json(names))
+	}
+	for _, c := range Cliffs(points, set.Trials) {
+		r.Cliffs = append(r.Cliffs, c.json(names[c.Config]))
 	}
 	return writeJSON(w, r)
 }
@@ -221,7 +227,7 @@ func (p *PointStats) json(name string) pointJSON {
 		Sent: p.SentBps.json(), Delivered: p.DeliveredBps.json(),
 		Shortfall: orNull(p.Shortfall), Loss: orNull(p.Loss), IntervalCV: orNull(p.IntervalCV),
 		Latency: quantiles(p.Latency), RTT: quantiles(p.RTT), Pacing: quantiles(p.Pacing), Lateness: quantiles(p.Lateness),
-		RelayCPUs: p.RelayCPU.json(), CPUPerGbit: p.CPUPerGbit.json(),
+		RelayCPUs: p.RelayCPU.json(), CPUPerGbit: p.CPUPerGbit.json(), Counters: p.Counters.json(),
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	FileReport      = "report.md"
 	FilePage        = "report.html"
 	DirPlots        = "plots"
+	DirProfiles     = "profiles"
 )
 
 // maxRecord bounds one line of trials.jsonl: an hour's intervals and histograms

@@ -124,7 +124,7 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	trials, probes, searches, looks := 0, 0, 0, 0
+	trials, probes, searches, looks, profiles := 0, 0, 0, 0, 0
 	var searchTime time.Duration
 	for _, c := range r.Configurations {
 		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
@@ -134,6 +134,7 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		var rates []string
 		n := 0
+		profiles++
 		for _, rate := range c.Rates {
 			rates = append(rates, rate.String())
 			n++
@@ -158,6 +159,10 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		row(c.Config, strings.Join(rates, " "), count)
 	}
 	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime + searchTime
+	if s.Profile {
+		about += time.Duration(profiles) * (s.Warmup + max(s.Measure, profileWindow) + overhead)
+		t.Notes = append(t.Notes, fmt.Sprintf("profile: %d trials more, in which the relay is sampled.", profiles))
+	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
 	if s.Runs.UntilCI > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.Max))

@@ -57,6 +57,7 @@ func Parse(file string, b []byte) (*Scenario, error) {
 		"runs":       func(n *yaml.Node) { d.runs(n, &s.Runs) },
 		"seed":       one(d, "seed", &s.Seed, parseSeed),
 		"compare-at": one(d, "compare-at", &s.CompareAt, fixedRate),
+		"profile":    one(d, "profile", &s.Profile, strconv.ParseBool),
 		"cpus":       func(n *yaml.Node) { d.cpus(n, &s.CPUs) },
 		"load":       func(n *yaml.Node) { d.load(n, &s.Load) },
 		"relays":     func(n *yaml.Node) { d.relays(n, s) },

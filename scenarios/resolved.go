@@ -32,6 +32,9 @@ func (s *Scenario) Marshal() ([]byte, error) {
 	if s.CompareAt > 0 {
 		root.add("compare-at", scalar(s.CompareAt.String()))
 	}
+	if s.Profile {
+		root.add("profile", scalar("true"))
+	}
 	if s.CPUs != (CPUs{}) {
 		root.add("cpus", s.CPUs.node())
 	}

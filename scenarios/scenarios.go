@@ -25,6 +25,7 @@ type Scenario struct {
 	Runs      Runs
 	Seed      uint64     // of the order and the peers' keys; 0: a new one each sweep
 	CompareAt units.Rate // offered rate of the cost comparison; 0: chosen from the data
+	Profile   bool       // sample every configuration once, at one of its rates
 	CPUs      CPUs
 	Load      LoadAxes
 	Relays    []RelayAxes

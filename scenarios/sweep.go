@@ -29,6 +29,9 @@ type Sweep struct {
 	Interleave string
 	// Strict refuses to run where a check of the doctor's fails.
 	Strict bool
+	// Profile samples every configuration, as the scenario's key does; a sweep that
+	// is resumed gets its profiles then.
+	Profile bool
 
 	// Members are the hosts: one relay, and as many clients as there are. Empty:
 	// both on this one, or what is found at NATS.
@@ -93,7 +96,10 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	if err := s.measureAll(ctx); err != nil {
 		return s.dir, err
 	}
-	return s.dir, s.searchAll(ctx)
+	if err := s.searchAll(ctx); err != nil {
+		return s.dir, err
+	}
+	return s.dir, s.profileAll(ctx)
 }
 
 // hereOnly is the fleet of a sweep on one machine: an agent for each side.
@@ -129,6 +135,7 @@ func (s *sweep) open() error {
 	s.done = map[string]*results.Trial{}
 	if s.Resume == "" {
 		s.sc, s.dir = s.Scenario, s.Out
+		s.sc.Profile = s.sc.Profile || s.Profile
 		entries, err := os.ReadDir(s.dir)
 		if err == nil && len(entries) > 0 {
 			return fmt.Errorf("%s: the folder is not empty; choose another with --out, or continue its sweep with --resume %s", s.dir, s.dir)
@@ -162,6 +169,7 @@ func (s *sweep) open() error {
 			return err
 		}
 	}
+	there.Profile = there.Profile || s.Profile
 	s.sc, s.seed, s.was = there, set.Environment.Seed, set.Environment
 	for _, t := range set.Trials {
 		if t.OK() || t.NA != "" { // a failed trial gets another chance
@@ -176,6 +184,7 @@ func (s *sweep) open() error {
 func sameScenario(there, given *Scenario, dir string) error {
 	a, b := *there, *given
 	a.Resolved, b.Resolved = nil, nil
+	a.Profile, b.Profile = false, false // they measure the same; profiles may be made later
 	textA, err := a.Marshal()
 	if err != nil {
 		return err

@@ -108,6 +108,12 @@ func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binar
 // measure runs a trial's load through a relay (or, without one, from sender to
 // receiver) and fills in what was measured.
 func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows) error {
+	return s.measureBeside(ctx, t, r, w, nil)
+}
+
+// measureBeside is measure with something that is done meanwhile, and told the
+// edges of the window by the controller's clock. It has ended when this returns.
+func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows, beside func(ctx context.Context, begin, end int64)) error {
 	prepareCtx, cancel := context.WithTimeout(ctx, prepareTimeout)
 	load, err := fleet.PrepareLoad(prepareCtx, s.loadSpec(t.Point, r, w), s.clients(t.Point.Load, r == nil)...)
 	cancel()
@@ -130,6 +136,14 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 		err error
 	}
 	window := make(chan used, 1)
+	if beside != nil {
+		ended := make(chan struct{})
+		defer func() { <-ended }()
+		go func() {
+			defer close(ended)
+			beside(runCtx, begin, end)
+		}()
+	}
 	go func() {
 		if r == nil {
 			window <- used{}
@@ -171,7 +185,7 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	}
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
-		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS,
+		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS, Perf: u.w.Perf,
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ out=$tmp/smoke
 fail() { echo "smoke: $*" >&2; exit 1; }
 
 start=$SECONDS
-bin/hdbench sweep smoke --out "$out" >"$tmp/report.txt"
+bin/hdbench sweep smoke --profile --out "$out" >"$tmp/report.txt"
 echo "smoke: took $((SECONDS - start)) s"
 
 for want in 'hd tcp 1 worker' 'hd tls 1 worker' 'derper .* tcp GOMAXPROCS=1' 'derper .* tls GOMAXPROCS=1' 'CEILINGS' 'kTLS cost' 'COMPARISON TO TS'; do
@@ -18,8 +18,22 @@ for want in 'hd tcp 1 worker' 'hd tls 1 worker' 'derper .* tcp GOMAXPROCS=1' 'de
 done
 trials=$(grep -c '"kind":"trial"' "$out/trials.jsonl")
 ((trials == 16)) || fail "$trials trials, want 16"
-for bad in '"error":' '"na":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
+for bad in '"error":' '"code":"accounting"' '"code":"corrupt"' '"code":"undrained"'; do
   ! grep -q "$bad" "$out/trials.jsonl" || fail "a record has $bad"
+done
+bin/hdbench report "$out" --format json >"$tmp/report.json"
+grep -q '"not_measurable": 0' "$tmp/report.json" || fail "a trial could not be made here"
+
+# Where the CPU time goes, of all four: 95 % and more in a named category.
+profiles=$(grep -c '"kind":"profile"' "$out/trials.jsonl")
+((profiles == 4)) || fail "$profiles profiles, want 4"
+awk '/^in a named category/ {n = NF - 5; for (i = 6; i <= NF; i++) if ($i < 95) exit 1} END {exit n == 4 ? 0 : 1}' "$tmp/report.txt" ||
+  fail "less than 95 % of the samples are in a named category: $(grep '^in a named category' "$tmp/report.txt")"
+for want in 'TCP/IP +kernel' 'user relay +user' 'user crypto +user' 'Go garbage collector +user'; do
+  grep -qE "$want" "$tmp/report.txt" || fail "the breakdown lacks: $want"
+done
+for p in "$out"/profiles/*.pb.gz; do
+  go tool pprof -top -nodecount=5 "$p" >"$tmp/pprof.txt" 2>&1 || fail "go tool pprof does not open $p: $(cat "$tmp/pprof.txt")"
 done
 go run golang.org/x/perf/cmd/benchstat -col /relay -row /transport,/offered "$out/bench.txt" >"$tmp/benchstat.txt"
 grep -q 'delivered-Mbit/s' "$tmp/benchstat.txt" || fail "benchstat does not read bench.txt"

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"hdbench/internal/transport"
+	"hdbench/results"
 )
 
 // TestMain lets the test binary be hdbench: the scripts run it as a user does,
@@ -38,6 +40,8 @@ func TestScripts(t *testing.T) {
 			"once":     once,
 			"tear":     tear,
 			"bare":     bare,
+			"pidof":    pidOf,
+			"profiled": profiled,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
 		Condition: func(cond string) (bool, error) {
@@ -51,6 +55,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HDBENCH_LOCK", "test-"+rand.Text()) // scripts run at the same time
 			reference, err := filepath.Abs("../../results/reference")
 			e.Setenv("REFERENCE", reference)
+			e.Setenv("HOME", os.Getenv("HOME")) // go tool pprof keeps what it has built there
 			return err
 		},
 	})
@@ -189,4 +194,50 @@ func scale(ts *testscript.TestScript, neg bool, args []string) {
 		return parts[1] + strconv.FormatFloat(factor*v, 'g', -1, 64)
 	})
 	ts.Check(os.WriteFile(file, []byte(scaled), 0o644))
+}
+
+// pidof WORD... puts the process of this script whose command line has all the words
+// into PID.
+func pidOf(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.MkAbs(".")
+	for _, p := range processesIn(work) {
+		name, cmd, _ := strings.Cut(p, " ")
+		words := strings.Fields(cmd)
+		if !slices.ContainsFunc(args, func(a string) bool { return !slices.Contains(words, a) }) {
+			ts.Setenv("PID", filepath.Base(name))
+			return
+		}
+	}
+	ts.Fatalf("no process with %v", args)
+}
+
+// profiled DIR N checks that a folder has N profiles, each with its files, with 95 %
+// at least in a named category, and with names of the kernel and of user space.
+func profiled(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	set, err := results.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	got := 0
+	for _, t := range set.Trials {
+		p := t.Profile
+		if p == nil {
+			continue
+		}
+		got++
+		if p.Named() < 0.95 || p.Samples == 0 {
+			ts.Fatalf("%s: %.1f %% of %d samples are in a named category: %+v", p.File, 100*p.Named(), p.Samples, p.Categories)
+		}
+		if p.Of(true) == 0 || p.Of(false) == 0 || 20*(p.UnresolvedKernel+p.UnresolvedUser) > p.Samples {
+			ts.Fatalf("%s: names: %.1f %% in the kernel, %d and %d of %d samples without one", p.File, 100*p.Of(true), p.UnresolvedKernel, p.UnresolvedUser, p.Samples)
+		}
+		for _, f := range []string{p.File, p.Folded} {
+			if info, err := os.Stat(filepath.Join(ts.MkAbs(args[0]), f)); err != nil || info.Size() == 0 {
+				ts.Fatalf("%s: %v", f, err)
+			}
+		}
+	}
+	if got != want {
+		ts.Fatalf("%s has %d profiles, want %d", args[0], got, want)
+	}
 }

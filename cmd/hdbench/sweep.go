@@ -39,6 +39,10 @@ trial, with these placeholders filled in:
 hosts with this hdbench's client. The folder then holds two, base and new, each
 an ordinary results folder; hdbench compare judges them as pairs.
 
+--profile samples every configuration once, after all rates, in a trial of its
+own that makes no ceiling: CPU breakdown, pprof profiles and flame graphs. With
+--resume it adds them to a sweep that has none.
+
 Relay and clients run on this host, or over ssh on others: --relay-host and
 --client-host take what ssh takes, or local. hdbench copies itself there, and
 leaves nothing else behind. --data-addr is the relay's address on the link that is
@@ -79,6 +83,7 @@ measured. With --nats the agents are your own, found by role and label;
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
 	f.BoolVar(&o.Strict, "strict", false, "refuse to run, exit code 2, where a check of hdbench doctor fails")
+	f.BoolVar(&o.Profile, "profile", false, "sample every configuration in a trial of its own: where its CPU time goes")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
 	cmd.MarkFlagsMutuallyExclusive("out", "resume")
 	cmd.MarkFlagsMutuallyExclusive("external", "resume")
@@ -118,6 +123,7 @@ func dryRunSweep(s *streams, o scenarios.Sweep) error {
 			return badInput(err)
 		}
 	}
+	sc.Profile = sc.Profile || o.Profile
 	t, err := sc.Plan()
 	if err != nil {
 		return badInput(err)

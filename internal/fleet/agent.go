@@ -181,6 +181,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbClock:         answer(a.readClock),
 		verbRelayStart:    answer(a.startRelay),
 		verbRelayWindow:   answer(a.relayWindow),
+		verbRelayProfile:  answer(a.relayProfile),
 		verbRelayCounters: answer(a.relayCounters),
 		verbRelayStop:     answer(a.stopRelay),
 		verbRelayVersion:  answer(a.relayVersion),
@@ -274,6 +275,8 @@ func failure(err error) *nats.Msg {
 	switch {
 	case errors.Is(err, errBadRequest):
 		code = codeBadRequest
+	case errors.Is(err, ErrNoProfile):
+		code = codeNoProfile
 	case errors.Is(err, ErrHeld):
 		code = codeHeld
 	case errors.Is(err, ErrBusy):

@@ -273,12 +273,19 @@ func (a *agent) liveRelay(id string) (*liveRelay, error) {
 	return nil, fmt.Errorf("%w: no relay %q", errBadRequest, id)
 }
 
-// relayWindow reads the relay's CPU clock at two times.
+// relayWindow reads the relay's CPU clock, and what else is counted of it, at two
+// times.
 func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error) {
 	r, err := a.liveRelay(w.ID)
 	if err != nil {
 		return Window{}, err
 	}
+	set, err := cpu.Parse(r.info.CPUs)
+	if err != nil {
+		return Window{}, err
+	}
+	counters := attachCounters(ctx, r.child.pid(), set, time.Duration(w.BeginNS-a.clock.Now()))
+	defer counters.close()
 	type reading struct {
 		cpu time.Duration
 		at  int64
@@ -298,11 +305,13 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 	if err != nil {
 		return Window{}, err
 	}
+	counters.begin = counters.read()
 	end, err := read(w.EndNS)
 	if err != nil {
 		return Window{}, err
 	}
-	return Window{(end.cpu - begin.cpu).Seconds(), time.Duration(end.at - begin.at).Seconds()}, nil
+	counters.end = counters.read()
+	return Window{(end.cpu - begin.cpu).Seconds(), time.Duration(end.at - begin.at).Seconds(), counters.result()}, nil
 }
 
 func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply, error) {

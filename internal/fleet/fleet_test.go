@@ -117,9 +117,12 @@ func TestExternalRelay(t *testing.T) {
 		t.Errorf("counters of a stranger: %v, %v", c, err)
 	}
 	now := h.fleet.Now()
-	w, err := r.Window(ctx, now+1e6, now+30e6)
+	w, err := r.Window(ctx, now+1e9, now+1e9+30e6)
 	if err != nil || w.Seconds < 0.02 || w.CPUSeconds < 0 || w.CPUSeconds > 10 {
 		t.Errorf("window %+v, %v", w, err)
+	}
+	if w.Perf == nil || w.Perf.Threads < 1 || w.Perf.ContextSwitches.Value == nil {
+		t.Errorf("counters of the window: %+v", w.Perf)
 	}
 	if err := r.Stop(ctx); err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ const (
 	verbClock         = "clock"
 	verbRelayStart    = "relay-start"
 	verbRelayWindow   = "relay-window"
+	verbRelayProfile  = "relay-profile"
 	verbRelayCounters = "relay-counters"
 	verbRelayStop     = "relay-stop"
 	verbRelayVersion  = "relay-version"
@@ -54,6 +55,7 @@ const (
 const (
 	codeBadRequest = "bad-request"
 	codeFailed     = "failed"
+	codeNoProfile  = "no-profile"
 	codeHeld       = "held"
 	codeBusy       = "busy"
 )
@@ -143,7 +145,7 @@ type relayRef struct {
 	ID string `json:"id"`
 }
 
-// windowRequest asks for the CPU time a relay uses between two times of the
+// windowRequest asks for what a relay uses between two times of the
 // agent's clock. The answer comes when the second has passed.
 type windowRequest struct {
 	ID      string `json:"id"`
@@ -155,6 +157,8 @@ type windowRequest struct {
 type Window struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Seconds    float64 `json:"seconds"`
+
+	Perf *measure.PerfCounters `json:"perf"`
 }
 
 type countersReply struct {

@@ -14,6 +14,8 @@ type Relay struct {
 	CPUNA         string  `json:"cpu_na,omitempty"` // why CPUSeconds says nothing; empty: it does
 	WindowSeconds float64 `json:"window_seconds"`
 
+	Perf *PerfCounters `json:"perf,omitempty"` // nil in records of before they were counted
+
 	Counters *Counters `json:"counters,omitempty"` // nil where the relay has none we can read
 
 	// KernelTLS is what the host's kernel did for TLS from the relay's start to the

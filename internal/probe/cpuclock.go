@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,20 +37,12 @@ func TreeCPUTime(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	procs, err := procfs.AllProcs()
+	tree, err := Tree(pid)
 	if err != nil {
-		return 0, fmt.Errorf("list processes: %w", err)
+		return 0, err
 	}
-	children := map[int][]int{}
-	for _, p := range procs {
-		if st, err := p.Stat(); err == nil { // gone meanwhile: no descendant any more
-			children[st.PPID] = append(children[st.PPID], p.PID)
-		}
-	}
-	for queue := children[pid]; len(queue) > 0; {
-		next := queue[0]
-		queue = append(queue[1:], children[next]...)
-		if d, err := CPUTime(next); err == nil {
+	for _, p := range tree[1:] {
+		if d, err := CPUTime(p); err == nil { // gone meanwhile: not living
 			total += d
 		}
 	}

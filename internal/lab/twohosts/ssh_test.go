@@ -5,6 +5,7 @@ package twohosts
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,11 +99,11 @@ hosts:
 	there := heads(out)
 	for head := range heads(local) {
 		if !there[head] {
-			t.Errorf("a local report has a table with %q, the one over ssh has not", head)
+			t.Errorf("a local report has %q, the one over ssh has not", head)
 		}
 	}
 	if len(there) < 8 {
-		t.Errorf("only %d kinds of tables: %v", len(there), there)
+		t.Errorf("only %d sections and kinds of tables: %v", len(there), there)
 	}
 	set := open(t, c1, "/tmp/out")
 	checkTrials(t, set, 2+3)
@@ -112,17 +113,26 @@ hosts:
 	nothingLeft(t, l, before)
 }
 
-// heads are the last lines of the heads of a report's tables, however wide.
+// heads are a report's sections, and the last lines of the heads of the tables of
+// its rate sweep, however wide. Which other tables there are is for the numbers to
+// say: what had no valid trial is compared with nothing.
 func heads(report string) map[string]bool {
-	found, last := map[string]bool{}, ""
+	found, section, last := map[string]bool{}, "", ""
 	for line := range strings.Lines(report) {
-		if strings.HasPrefix(strings.TrimSpace(line), "────") {
+		line = strings.TrimSpace(line)
+		if title.MatchString(line) {
+			section = line
+			found[section] = true
+		}
+		if strings.HasPrefix(line, "────") && section == "RATE SWEEP" {
 			found[strings.Join(strings.Fields(last), " ")] = true
 		}
 		last = line
 	}
 	return found
 }
+
+var title = regexp.MustCompile(`^[A-Z][A-Z ]{4,}$`)
 
 // states are the hosts' before a sweep.
 func states(t *testing.T, l *hosts.Lab) map[string]hosts.State {
