@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/units"
 )
 
@@ -168,20 +169,27 @@ func (f *findings) cliff(c *CliffResult) {
 		f.names[c.Config], percent(k.Flat.Mean), mbps(k.From), mbps(k.To), mbps(k.Lo), mbps(k.Hi), percent(k.After.Mean), mbps(k.To))
 }
 
-// l3Of is the size of one L3 of the relay's host in bytes; 0 where its record has
-// none.
+// l3Of is the size of the L3 that the relay's CPUs have, all instances that they
+// share together, in bytes; 0 where the record of its host has none.
 func l3Of(env *Environment) uint64 {
+	bytes := uint64(0)
 	for _, h := range env.Hosts {
-		if h.Host.Fingerprint == nil || !slices.Contains(h.Roles, "relay") {
+		cpus, err := cpu.Parse(h.CPUs)
+		if err != nil || h.Host.Fingerprint == nil || !slices.Contains(h.Roles, "relay") {
 			continue
 		}
 		for _, c := range h.Host.Fingerprint.CPU.Caches {
-			if c.Name == "L3" {
-				return c.Bytes
+			if c.Name != "L3" {
+				continue
+			}
+			for _, list := range c.SharedBy {
+				if shared, err := cpu.Parse(list); err == nil && !shared.Intersection(cpus).IsEmpty() {
+					bytes += c.Bytes
+				}
 			}
 		}
 	}
-	return 0
+	return bytes
 }
 
 // evidenceOf are the quantities that cliffs were looked for in, in order.

@@ -112,7 +112,7 @@ func TestCounterGoldens(t *testing.T) {
 	}
 }
 
-func words(t *testing.T, s *Set) string {
+func reportWords(t *testing.T, s *Set) string {
 	t.Helper()
 	r, err := NewReport(s, 0)
 	if err != nil {
@@ -143,7 +143,7 @@ func TestWithoutAPMUTheReasonIsSaidOnce(t *testing.T) {
 			t.Errorf("no %q:\n%s", want, out)
 		}
 	}
-	if out := words(t, uncountedSet()); !strings.Contains(out, "LLC miss rate: n/a ("+noPMU+").") || !strings.Contains(out, "no measurement of a cache") {
+	if out := reportWords(t, uncountedSet()); !strings.Contains(out, "LLC miss rate: n/a ("+noPMU+").") || !strings.Contains(out, "no measurement of a cache") {
 		t.Errorf("the section on the cliff does not say why, or what it shows instead:\n%s", out)
 	}
 }
@@ -152,10 +152,10 @@ func TestWithoutAPMUTheReasonIsSaidOnce(t *testing.T) {
 // none.
 func TestTheCliffIsAFinding(t *testing.T) {
 	const want = "hd ktls 2 workers: the LLC miss rate leaves its flat part (2.58 %) between"
-	if out := words(t, countedSet()); strings.Count(out, "leaves its flat part (") != 1 || !strings.Contains(out, want) {
+	if out := reportWords(t, countedSet()); strings.Count(out, "leaves its flat part (") != 1 || !strings.Contains(out, want) {
 		t.Errorf("want %q once:\n%s", want, out)
 	}
-	if out := words(t, uncountedSet()); strings.Contains(out, "leaves its flat part (") {
+	if out := reportWords(t, uncountedSet()); strings.Contains(out, "leaves its flat part (") {
 		t.Errorf("software evidence is a finding:\n%s", out)
 	}
 }

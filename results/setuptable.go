@@ -99,24 +99,24 @@ func textOr(f *measure.Fingerprint, field, text string) string {
 	return cmp.Or(text, "none")
 }
 
-// phrases joins what there is.
-func phrases(parts ...string) string {
+// words joins what there is.
+func words(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
 
 func describeCPU(h measure.Host) string {
 	c := &h.Fingerprint.CPU
-	text := phrases(h.CPUModel, fmt.Sprintf("family %s model %s stepping %s", orUnknown(c.Family), orUnknown(c.Model), orUnknown(c.Stepping)), "microcode "+orUnknown(c.Microcode))
+	text := words(h.CPUModel, fmt.Sprintf("family %s model %s stepping %s", orUnknown(c.Family), orUnknown(c.Model), orUnknown(c.Stepping)), "microcode "+orUnknown(c.Microcode))
 	if c.Cores > 0 {
-		text = phrases(text, plural(c.Packages, "package"), plural(c.Cores, "core"), plural(c.Threads, "thread"))
+		text = words(text, plural(c.Packages, "package"), plural(c.Cores, "core"), plural(c.Threads, "thread"))
 	} else if c.Threads > 0 {
-		text = phrases(text, plural(c.Threads, "thread"))
+		text = words(text, plural(c.Threads, "thread"))
 	}
 	if c.SMT != "" {
-		text = phrases(text, "SMT "+strings.Replace(c.SMT, "notsupported", "not supported", 1))
+		text = words(text, "SMT "+strings.Replace(c.SMT, "notsupported", "not supported", 1))
 	}
 	if n := len(c.Nodes); n > 0 {
-		text = phrases(text, plural(n, "NUMA node"))
+		text = words(text, plural(n, "NUMA node"))
 		if n > 1 {
 			for _, node := range c.Nodes {
 				text += fmt.Sprintf("; node %d: CPUs %s, %.0f GiB", node.ID, node.CPUs, float64(node.MemBytes)/(1<<30))
@@ -139,7 +139,7 @@ func describeCaches(cs []measure.Cache) string {
 		}
 		parts = append(parts, text)
 	}
-	return phrases(parts...)
+	return words(parts...)
 }
 
 func describeFrequency(f *measure.Fingerprint) string {
@@ -179,10 +179,10 @@ func describeMitigations(of map[string]string) string {
 	}
 	var parts []string
 	if len(mitigated) > 0 {
-		parts = append(parts, "mitigated: "+phrases(mitigated...))
+		parts = append(parts, "mitigated: "+words(mitigated...))
 	}
 	if len(vulnerable) > 0 {
-		parts = append(parts, "vulnerable: "+phrases(vulnerable...))
+		parts = append(parts, "vulnerable: "+words(vulnerable...))
 	}
 	if unaffected > 0 {
 		parts = append(parts, fmt.Sprintf("not affected: %d", unaffected))
@@ -199,7 +199,7 @@ func describeMemory(f *measure.Fingerprint) string {
 	if f.Memory.HugePages != "" {
 		swap += ", transparent huge pages " + f.Memory.HugePages
 	}
-	return phrases(text, swap)
+	return words(text, swap)
 }
 
 // parameters of the kernel's command line that numbers may depend on; the whole
@@ -222,7 +222,7 @@ func describeKernel(h measure.Host) string {
 	if f.Kernel.ClockSource != "" {
 		clock = "clock source " + f.Kernel.ClockSource
 	}
-	return phrases("Linux "+h.Kernel+" "+h.Arch, f.Kernel.Version, strings.Join(given, " "), clock)
+	return words("Linux "+h.Kernel+" "+h.Arch, f.Kernel.Version, strings.Join(given, " "), clock)
 }
 
 func describeHypervisor(v *measure.Hypervisor) string {
@@ -240,7 +240,7 @@ func describeSockets(f *measure.Fingerprint) string {
 	} {
 		parts = append(parts, name[strings.LastIndexByte(name, '.')+1:]+" "+orUnknown(f.Kernel.Sysctls[name]))
 	}
-	return phrases(parts...)
+	return words(parts...)
 }
 
 func describeLimits(f *measure.Fingerprint) string {
@@ -250,7 +250,7 @@ func describeLimits(f *measure.Fingerprint) string {
 	} else if f.Limits.CPUs > 0 {
 		quota = fmt.Sprintf("%.2g CPUs of time", f.Limits.CPUs)
 	}
-	return phrases(textOr(f, "limits.files", fmt.Sprintf("%d open files", f.Limits.FilesHard)), quota)
+	return words(textOr(f, "limits.files", fmt.Sprintf("%d open files", f.Limits.FilesHard)), quota)
 }
 
 func describeBinary(b measure.Binary) string {
@@ -276,7 +276,7 @@ func describeNIC(n *measure.NIC) string {
 	}
 	driver := strings.TrimSpace(n.Driver + " " + n.Version)
 	if !n.Physical {
-		driver = phrases(driver, "no device")
+		driver = words(driver, "no device")
 	}
 	firmware, rings, channels := "", "", fmt.Sprintf("queues rx %d tx %d", n.RxQueues, n.TxQueues)
 	if n.Firmware != "" {
@@ -318,5 +318,5 @@ func describeNIC(n *measure.NIC) string {
 		}
 		return name + ": " + strings.Join(of, " ")
 	}
-	return phrases(cmp.Or(n.Model, n.PCIID), driver, firmware, speed, fmt.Sprintf("MTU %d", n.MTU), channels, rings, coalesce, irqs, state("on", on), state("off", off))
+	return words(cmp.Or(n.Model, n.PCIID), driver, firmware, speed, fmt.Sprintf("MTU %d", n.MTU), channels, rings, coalesce, irqs, state("on", on), state("off", off))
 }

@@ -156,14 +156,3 @@ func TestStealIsSaidWhereItWasLookedFor(t *testing.T) {
 		t.Errorf("%q, want %q", lines, want)
 	}
 }
-
-func TestCliffsAreSetAgainstTheRelaysL3(t *testing.T) {
-	env := environment()
-	if n := l3Of(&env); n != 0 {
-		t.Errorf("an older folder has an L3 of %d", n)
-	}
-	env.Hosts[0].Host.Fingerprint, env.Hosts[1].Host.Fingerprint = fingerprint(t, "xeon-e5-1650v3"), fingerprint(t, "vm")
-	if n := l3Of(&env); n != 15<<20 {
-		t.Errorf("L3 of %d bytes, want the relay's 15 MiB", n)
-	}
-}

@@ -27,11 +27,11 @@ type Sweep struct {
 	// Interleave is another hdbench, the base build: every trial of hd is made
 	// with both, in turn, into two folders, base and new.
 	Interleave string
-	// Strict refuses to run where a check of the doctor's fails.
-	Strict bool
 	// Profile samples every configuration, as the scenario's key does; a sweep that
 	// is resumed gets its profiles then.
 	Profile bool
+	// Strict refuses to run where a check of the doctor's fails.
+	Strict bool
 
 	// Members are the hosts: one relay, and as many clients as there are. Empty:
 	// both on this one, or what is found at NATS.

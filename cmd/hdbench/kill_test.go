@@ -39,10 +39,14 @@ func sweepIn(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("hdbench", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "HDBENCH_LOCK=test"+strings.ReplaceAll(dir, "/", "-"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, lockFor(dir))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
+
+// lockFor is the environment that gives sweeps of a folder's a lock of their own:
+// tests run at the same time.
+func lockFor(dir string) string { return "HDBENCH_LOCK=test" + strings.ReplaceAll(dir, "/", "-") }
 
 // waitForTrials waits until a folder has n records.
 func waitForTrials(t *testing.T, dir string, n int) {

@@ -39,9 +39,9 @@ func TestScripts(t *testing.T) {
 			"scale":    scale,
 			"once":     once,
 			"tear":     tear,
-			"bare":     bare,
 			"pidof":    pidOf,
 			"profiled": profiled,
+			"bare":     bare,
 		},
 		// Whether this kernel carries TLS: then ktls is no error.
 		Condition: func(cond string) (bool, error) {

@@ -106,7 +106,7 @@ func (n *night) run(command string) (code int, output string) {
 	cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command)
 	cmd.Dir = n.root
 	cmd.Env = append(os.Environ(), "HISTORY="+n.history, "SCENARIO="+n.scenario, "HDBENCH="+n.hdbench,
-		"GITHUB_STEP_SUMMARY="+n.summary, "TMPDIR="+filepath.Dir(n.history))
+		"GITHUB_STEP_SUMMARY="+n.summary, "TMPDIR="+filepath.Dir(n.history), lockFor(n.history))
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
