@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"hdbench/internal/measure"
 )
 
@@ -46,26 +44,7 @@ func examination() *measure.Examination {
 }
 
 func TestDoctorJSONFollowsItsSchema(t *testing.T) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(DoctorSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(doctorSchemaID, doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(doctorSchemaID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	validate := func(b []byte) error {
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return schema.Validate(v)
-	}
+	validate := validator(t, doctorSchemaID, DoctorSchema)
 	var b bytes.Buffer
 	if err := WriteDoctorJSON(&b, examination(), examination()); err != nil {
 		t.Fatal(err)

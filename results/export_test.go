@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
 )
@@ -52,26 +50,7 @@ func TestExportsOfNothing(t *testing.T) {
 }
 
 func TestReportJSONFollowsItsSchema(t *testing.T) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(ReportSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(reportSchemaID, doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(reportSchemaID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	validate := func(b []byte) error {
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return schema.Validate(v)
-	}
+	validate := validator(t, reportSchemaID, ReportSchema)
 	max := &Set{Environment: environment(), Trials: []*Trial{trial(hd(1), units.Max, 1, 9000, 0.1)}}
 	for name, set := range map[string]*Set{"sample": sampleSet(), "nothing": {Environment: environment()}, "max, one run": max, "many hosts": spreadSet(), "a search": {Environment: environment(), Trials: searchTrials(t)}, "counters": countedSet(), "no PMU": uncountedSet(), "examined": {Environment: environment(), Examinations: []*measure.Examination{examination()}}} {
 		b := export(t, "json", set)
