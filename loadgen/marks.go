@@ -64,6 +64,10 @@ func (m *marks) pass(now int64, sent, delivered uint64) (begun, ended bool) {
 	return begun, ended
 }
 
+// missed reports whether the thread passed the window's two ends at once: it did
+// not run in between, and has no rates.
+func (m *marks) missed() bool { return m.seen[0].at == m.seen[len(m.seen)-1].at }
+
 // busy is the share of the window this thread was on a CPU.
 func (m *marks) busy() float64 {
 	first, last := m.seen[0].at, m.seen[len(m.seen)-1].at

@@ -6,6 +6,20 @@ import (
 	"time"
 )
 
+// A thread that wakes after the window has ended has seen none of it.
+func TestThreadThatSleptThroughTheWindow(t *testing.T) {
+	m := newMarks(1000, 1000+2*int64(IntervalLen))
+	if begun, ended := m.pass(1000+5*int64(IntervalLen), 7, 7); !begun || !ended || !m.missed() {
+		t.Errorf("begun %v, ended %v, missed %v", begun, ended, m.missed())
+	}
+	m = newMarks(1000, 1000+2*int64(IntervalLen))
+	m.pass(1000, 0, 0)
+	m.pass(1000+3*int64(IntervalLen), 7, 7)
+	if m.missed() {
+		t.Error("a thread that saw the window's begin has missed it")
+	}
+}
+
 func TestIntervalsOfAStalledThread(t *testing.T) {
 	const ms = int64(time.Millisecond)
 	m := newMarks(1000*ms, 1500*ms)

@@ -1,11 +1,18 @@
 package loadgen
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"hdbench/internal/derp"
 	"hdbench/internal/measure"
 )
+
+// ErrStarved means that something else had a thread's CPU for as long as the
+// window is open: nothing was measured.
+var ErrStarved = errors.New("a thread of the load did not run inside the measuring window: its host is too busy, or the window too short")
 
 // result merges the threads, which have ended.
 func (s *Session) result(tl *timeline) (*measure.Load, error) {
@@ -24,6 +31,9 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 	latency, rtt, lateness, pacing := newHistogram(), newHistogram(), newHistogram(), newHistogram()
 	var ms []*marks
 	for _, t := range s.threads {
+		if t.marks.missed() {
+			return nil, fmt.Errorf("%w: that of CPU %s", ErrStarved, t.cpu)
+		}
 		r.Corrupt += t.rec.corrupt
 		r.Foreign += t.rec.foreign
 		r.Skewed += t.rec.skewed

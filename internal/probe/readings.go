@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hdbench/internal/measure"
+	"hdbench/internal/perf"
 )
 
 // Readings looks at what this host is doing, for as long as the sample takes.
@@ -188,24 +189,12 @@ func wallClock() (measure.ClockReading, error) {
 
 // noPMU is why cycles of this process cannot be counted; empty if they can.
 func noPMU() string {
-	attr := unix.PerfEventAttr{
-		Type: unix.PERF_TYPE_HARDWARE, Config: unix.PERF_COUNT_HW_CPU_CYCLES,
-		Size: uint32(unix.PERF_ATTR_SIZE_VER0), Bits: unix.PerfBitDisabled | unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv,
+	c, err := perf.OpenCounter(perf.Cycles, perf.UserOnly, 0, false)
+	if err != nil {
+		return perf.Reason(err)
 	}
-	fd, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	if err == nil {
-		unix.Close(fd)
-		return ""
-	}
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
-		return "no PMU: the CPU shows this kernel no cycle counter"
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return "perf_event_open is not permitted to this process"
-	case errors.Is(err, unix.ENOSYS):
-		return "the kernel has no perf_event_open"
-	}
-	return "perf_event_open: " + err.Error()
+	c.Close()
+	return ""
 }
 
 // routeTo asks the kernel which way packets to an address take.

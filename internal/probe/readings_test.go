@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
+	"hdbench/internal/perf"
 )
 
 func TestStateOfRecordedHosts(t *testing.T) {
@@ -80,12 +80,11 @@ func TestReadingsOfThisHost(t *testing.T) {
 
 // Whether this host has a PMU is the kernel's to say, and what Readings say of it.
 func TestPMUIsAsTheKernelSays(t *testing.T) {
-	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK, Size: uint32(unix.PERF_ATTR_SIZE_VER0), Bits: unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv}
-	fd, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	software, err := perf.OpenCounter(perf.TaskClock, perf.UserOnly, 0, false)
 	why := noPMU()
 	if err == nil {
-		unix.Close(fd)
-		if strings.Contains(why, "not permitted") || strings.Contains(why, "has no perf_event_open") {
+		software.Close()
+		if strings.Contains(why, perf.ErrNotPermitted.Error()) {
 			t.Errorf("software counters can be opened, but: %s", why)
 		}
 	} else if why == "" {
