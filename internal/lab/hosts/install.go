@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // userID is User's.
@@ -87,6 +88,10 @@ func (h *Host) Put(from, to string) error {
 		return err
 	}
 	defer in.Close()
+	// A process that is forked while the file is open for writing has it open too,
+	// for a moment, and a file that is written to cannot be executed.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(h.Path(to), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
