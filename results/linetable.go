@@ -30,6 +30,11 @@ func LineTable(l *measure.Line) *Table {
 		if r.Together {
 			client += ", with all"
 		}
+		if r.NA != "" {
+			t.addNote("Line n/a: " + r.NA + ".")
+			t.Rows = append(t.Rows, []string{client, direction, fmt.Sprint(r.Streams), na, na, na, na, na, na})
+			continue
+		}
 		if r.MTU == 0 {
 			mtu = na
 			t.addNote("MTU n/a: no interface of the sender has its address.")

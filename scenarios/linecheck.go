@@ -27,7 +27,13 @@ func (s *sweep) checkLine(ctx context.Context) (*measure.Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Progress.Done(fmt.Sprintf("%.0f Mbps to the relay, %.0f Mbps from it", l.Together(true)/1e6, l.Together(false)/1e6))
+	known := func(bps float64) string {
+		if bps == 0 {
+			return "n/a"
+		}
+		return fmt.Sprintf("%.0f Mbps", bps/1e6)
+	}
+	s.Progress.Done(fmt.Sprintf("%s to the relay, %s from it", known(l.Together(true)), known(l.Together(false))))
 	return l, nil
 }
 

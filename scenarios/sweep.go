@@ -423,8 +423,12 @@ func outcome(t *results.Trial) string {
 	if loss, ok := t.Load.Loss(); ok {
 		text += fmt.Sprintf(", loss %.2f %%", 100*loss)
 	}
+	said := map[results.Code]bool{}
 	for _, f := range t.Validity {
-		text += ", " + string(f.Code)
+		if !said[f.Code] { // once, however many hosts have it
+			text += ", " + string(f.Code)
+		}
+		said[f.Code] = true
 	}
 	return text
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
 
 	"hdbench/internal/line"
@@ -51,5 +52,9 @@ func (a *agent) runLine(ctx context.Context, r lineRunRequest) (measure.LineRun,
 	if r.StartNS != 0 {
 		l.Start = time.After(time.Duration(r.StartNS - a.clock.Now()))
 	}
-	return line.Run(ctx, l)
+	run, err := line.Run(ctx, l)
+	if errors.Is(err, line.ErrBrief) { // says something of a host, and nothing of the line
+		run, err = measure.LineRun{ToRelay: r.ToRelay, Streams: r.Streams, NA: err.Error()}, nil
+	}
+	return run, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,11 +53,14 @@ func CheckLine(ctx context.Context, relay *Host, addr string, clients []*Host) (
 	for _, h := range clients {
 		for _, toRelay := range []bool{true, false} {
 			for _, n := range lineStreams {
-				run, err := look(ctx, h, lineRunRequest{ToRelay: toRelay, Streams: n})
+				runs, err := again(func() ([]measure.LineRun, error) {
+					run, err := look(ctx, h, lineRunRequest{ToRelay: toRelay, Streams: n})
+					return []measure.LineRun{run}, err
+				})
 				if err != nil {
 					return nil, err
 				}
-				l.Runs = append(l.Runs, run)
+				l.Runs = append(l.Runs, runs...)
 			}
 		}
 	}
@@ -64,20 +68,37 @@ func CheckLine(ctx context.Context, relay *Host, addr string, clients []*Host) (
 		return l, nil
 	}
 	for _, toRelay := range []bool{true, false} {
-		runs := make([]measure.LineRun, len(clients))
-		start := relay.fleet.Now() + int64(lineAhead)
-		g, ctx := errgroup.WithContext(ctx)
-		for i, h := range clients {
-			g.Go(func() (err error) {
-				runs[i], err = look(ctx, h, lineRunRequest{ToRelay: toRelay, Streams: lineStreams[len(lineStreams)-1], StartNS: h.local(start)})
-				runs[i].Together = true
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
+		runs, err := again(func() ([]measure.LineRun, error) {
+			runs := make([]measure.LineRun, len(clients))
+			start := relay.fleet.Now() + int64(lineAhead)
+			g, ctx := errgroup.WithContext(ctx)
+			for i, h := range clients {
+				g.Go(func() (err error) {
+					runs[i], err = look(ctx, h, lineRunRequest{ToRelay: toRelay, Streams: lineStreams[len(lineStreams)-1], StartNS: h.local(start)})
+					runs[i].Together = true
+					return err
+				})
+			}
+			return runs, g.Wait()
+		})
+		if err != nil {
 			return nil, err
 		}
 		l.Runs = append(l.Runs, runs...)
 	}
 	return l, nil
+}
+
+// lineTries is how often looks are made until each has a rate.
+const lineTries = 3
+
+// again makes looks, and makes them again where a host was too busy for one.
+func again(looks func() ([]measure.LineRun, error)) (runs []measure.LineRun, err error) {
+	for range lineTries {
+		runs, err = looks()
+		if err != nil || !slices.ContainsFunc(runs, func(r measure.LineRun) bool { return r.NA != "" }) {
+			break
+		}
+	}
+	return runs, err
 }

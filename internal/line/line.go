@@ -115,6 +115,23 @@ func (s *stream) send(d time.Duration) (sending, received, error) {
 // errNothing means that the stream was over before its beginning had passed.
 var errNothing = errors.New("the line is too slow for so short a look: nothing came after the beginning")
 
+// ErrBrief means that a receiver took what it got in much less time than it was
+// sent in: its host was busy with other things meanwhile, and a rate would be that
+// of emptying a buffer.
+var ErrBrief = errors.New("the receiver's host was too busy to take what came as it came")
+
+// judge says whether what was received makes a rate, of a stream that was sent for
+// so long.
+func (r received) judge(d time.Duration) error {
+	switch counted := d - d/skipShare; {
+	case r.NS <= 0:
+		return errNothing
+	case time.Duration(r.NS) < counted/2:
+		return fmt.Errorf("%w: in %v of %v", ErrBrief, time.Duration(r.NS).Round(time.Millisecond), counted)
+	}
+	return nil
+}
+
 // receive takes blocks until the last and says what it got.
 func (s *stream) receive(d time.Duration) (sending, received, error) {
 	block := make([]byte, blockLen)
@@ -151,9 +168,6 @@ func (s *stream) receive(d time.Duration) (sending, received, error) {
 		}
 		if err := s.tell(got); err != nil {
 			return how, got, err
-		}
-		if got.NS == 0 {
-			return how, got, errNothing
 		}
 		return how, got, nil
 	}

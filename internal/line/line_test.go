@@ -3,6 +3,7 @@ package line
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -20,13 +21,25 @@ func server(t *testing.T) *Server {
 	return s
 }
 
+// A buffer that is emptied at once is no line of 400 Gbit/s.
+func TestReceiverThatWasKeptFromReceivingHasNoRate(t *testing.T) {
+	for _, tt := range []struct {
+		ns   int64
+		want error
+	}{{0, errNothing}, {1e6, ErrBrief}, {3.9e8, ErrBrief}, {4.1e8, nil}, {8e8, nil}, {2e9, nil}} {
+		if err := (received{Bytes: 6 << 20, NS: tt.ns}).judge(time.Second); !errors.Is(err, tt.want) {
+			t.Errorf("%d ns: %v, want %v", tt.ns, err, tt.want)
+		}
+	}
+}
+
 func TestBothDirectionsAndSeveralStreams(t *testing.T) {
 	s := server(t)
 	for _, toServer := range []bool{true, false} {
 		for _, n := range []int{1, 4} {
 			start := make(chan time.Time)
 			close(start)
-			r, err := Run(t.Context(), Look{s.Addr(), "secret", toServer, n, 200 * time.Millisecond, start})
+			r, err := Run(t.Context(), Look{s.Addr(), "secret", toServer, n, 500 * time.Millisecond, start})
 			if err != nil {
 				t.Fatal(err)
 			}

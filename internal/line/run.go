@@ -69,8 +69,8 @@ func Run(ctx context.Context, l Look) (measure.LineRun, error) {
 			} else {
 				how[i], got[i], err = st.receive(l.Duration)
 			}
-			if err == nil && got[i].NS <= 0 {
-				err = errNothing
+			if err == nil {
+				err = got[i].judge(l.Duration)
 			}
 			return err
 		})

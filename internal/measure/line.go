@@ -14,8 +14,9 @@ type LineRun struct {
 	Streams int    `json:"streams"`
 	// Together says that all clients ran at once.
 	Together bool    `json:"together,omitempty"`
-	Bps      float64 `json:"bps"`     // TCP payload that the receiver took
-	Seconds  float64 `json:"seconds"` // over which
+	NA       string  `json:"na,omitempty"` // why it has no rate
+	Bps      float64 `json:"bps"`          // TCP payload that the receiver took
+	Seconds  float64 `json:"seconds"`      // over which
 
 	Retransmits uint64 `json:"retransmits"` // segments, all streams
 	MSS         int    `json:"mss_bytes"`   // of the sender
@@ -37,12 +38,15 @@ func (l *Line) Of(client string, toRelay bool) float64 {
 }
 
 // Together is what all clients' links carried at once in a direction; of one
-// client the most its link carried, and 0 if it is not known.
+// client the most its link carried, and 0 if it is not known, as where one of them
+// has no rate.
 func (l *Line) Together(toRelay bool) float64 {
 	sum, alone := 0.0, 0.0
 	for _, r := range l.Runs {
 		switch {
 		case r.ToRelay != toRelay:
+		case r.Together && r.NA != "":
+			return 0
 		case r.Together:
 			sum += r.Bps
 		default:
