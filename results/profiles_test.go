@@ -67,20 +67,7 @@ func profiledSet() *Set {
 }
 
 func TestProfileGoldens(t *testing.T) {
-	report, err := NewReport(profiledSet(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for f, name := range map[Format]string{Terminal: "profile.txt", Markdown: "profile.md", HTML: "profile.html"} {
-		var b bytes.Buffer
-		if err := report.Write(&b, f); err != nil {
-			t.Fatal(err)
-		}
-		golden(t, name, b.Bytes())
-		if f == Terminal {
-			fitsTerminal(t, b.String())
-		}
-	}
+	reportGoldens(t, "profile", profiledSet())
 	golden(t, "profile.json", export(t, "json", profiledSet()))
 }
 

@@ -11,17 +11,22 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-func TestReportGoldens(t *testing.T) {
-	report, err := NewReport(sampleSet(), 0)
+func TestReportGoldens(t *testing.T) { reportGoldens(t, "report", sampleSet()) }
+
+// reportGoldens holds a set's report against the files of a name, in every form,
+// and the terminal's against its width.
+func reportGoldens(t *testing.T, name string, set *Set) {
+	t.Helper()
+	report, err := NewReport(set, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for f, name := range map[Format]string{Terminal: "report.txt", Markdown: "report.md", HTML: "report.html"} {
+	for f, suffix := range map[Format]string{Terminal: ".txt", Markdown: ".md", HTML: ".html"} {
 		var b bytes.Buffer
 		if err := report.Write(&b, f); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, b.Bytes())
+		golden(t, name+suffix, b.Bytes())
 		if f == Terminal {
 			fitsTerminal(t, b.String())
 		}
