@@ -14,6 +14,7 @@ import (
 // written beside the scenario, so that a resumed or repeated sweep measures the
 // same points in the same order.
 type Resolved struct {
+	Line           int // in the file, for messages; 0: it is of no file
 	Seed           uint64
 	CPUs           CPUs
 	Configurations []Configuration
@@ -22,6 +23,7 @@ type Resolved struct {
 // Configuration is one configuration and the rates it is offered.
 type Configuration struct {
 	results.Config
+	Line  int    // in the file, for messages; 0: it is of no file
 	Rates []Rate // all fixed
 	// SearchMax is the highest rate a search may offer; 0 without a search.
 	SearchMax units.Rate
