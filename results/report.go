@@ -63,6 +63,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 			reproduceSection(set),
 		},
 	}
+	r.sections[0].text = slices.Concat(set.interruption(), r.sections[0].text)
 	return r, r.addSearches(set.Trials)
 }
 
