@@ -173,7 +173,9 @@ func TestAnInterruptedSweepsReportSaysSoFirst(t *testing.T) {
 	if err := validator(t, reportSchemaID, ReportSchema)(b.Bytes()); err != nil {
 		t.Errorf("JSON: %v", err)
 	}
-	var j struct{ Interrupted *struct{ Trials, Planned int } }
+	var j struct {
+		Interrupted *struct{ Trials, Planned int }
+	}
 	if err := json.Unmarshal(b.Bytes(), &j); err != nil || j.Interrupted == nil || j.Interrupted.Trials != 6 || j.Interrupted.Planned != 30 {
 		t.Errorf("JSON: %v, %+v", err, j.Interrupted)
 	}
