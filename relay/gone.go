@@ -13,8 +13,8 @@ import (
 
 // hearing is who heard whom among a worker's peers. In a mesh of n peers there are
 // n² pairs, so a pair costs a few bytes: each source has a set of numbers of peers.
-// A peer that leaves is not looked for in the sets: its number is never given again,
-// says nobody, and goes when its set grows or its source leaves.
+// A peer that leaves is not looked for in the sets: its number is not given again (for
+// 2³² peers), says nobody, and goes when its set grows or its source leaves.
 type hearing struct {
 	by    map[derp.Key]*hearers // by source
 	peers map[uint32]*peer      // by number
