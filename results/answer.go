@@ -43,7 +43,7 @@ const (
 // NewAnswer makes the answer of a set of records.
 func NewAnswer(set *Set, points []*PointStats, ceilings []Ceiling, versus []Versus) *Answer {
 	a := &Answer{Setup: setupLine(&set.Environment, ceilings)}
-	a.Unfinished = set.unfinished()
+	a.Unfinished = set.interruption()
 	a.rows(ceilings, versus)
 	a.Findings = headlines(points, ceilings, versus)
 	a.Trust = trustLine(set.Trials, points)
@@ -412,6 +412,3 @@ func LoadTrust(l *measure.Load, relayCPUs string) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// unfinished says that the sweep is not whole.
-func (s *Set) unfinished() string { return "" }

@@ -22,6 +22,7 @@ type reportJSON struct {
 	SchemaID    string        `json:"$schema"`
 	Schema      int           `json:"schema"`
 	Environment Environment   `json:"environment"`
+	Interrupted *progress     `json:"interrupted,omitempty"` // the sweep did not come to its end
 	Answer      answerJSON    `json:"answer"`
 	Points      []pointJSON   `json:"points"`
 	Ceilings    []ceilingJSON `json:"ceilings"`
@@ -189,7 +190,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	}
 	names := configNames(set)
 	r := reportJSON{
-		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
+		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Interrupted: set.interruptedJSON(), Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
 		Searches: searches, Profiles: profilesJSON(set.Trials, names), Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 		Examinations: set.Examinations,
 	}

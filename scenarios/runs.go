@@ -34,16 +34,7 @@ func (r Runs) String() string {
 // enough reports whether a point needs no more runs after these. What was not
 // valid does not count: a point whose runs are all marked gets every one of them.
 func (r Runs) enough(made []*results.Trial) bool {
-	if r.UntilCI == 0 || len(made) < r.Min {
-		return false
-	}
-	var delivered []float64
-	for _, t := range made {
-		if t.Valid() {
-			delivered = append(delivered, t.Load.DeliveredBps)
-		}
-	}
-	return len(delivered) >= r.Min && results.Narrow(delivered, r.UntilCI)
+	return (&results.Plan{MinRuns: r.Min, MaxRuns: r.Max, UntilCI: r.UntilCI}).Enough(made)
 }
 
 // untilCI is the share as it is written in a file; ten digits, so that what is read

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HDBENCH_LOCK", "test-"+rand.Text()) // scripts run at the same time
 			reference, err := filepath.Abs("../../results/reference")
 			e.Setenv("REFERENCE", reference)
+			e.Setenv("RECORDED", filepath.Join(filepath.Dir(reference), "testdata", "recorded"))
 			e.Setenv("HOME", os.Getenv("HOME")) // go tool pprof keeps what it has built there
 			return err
 		},
