@@ -58,12 +58,12 @@ func attachCounters(ctx context.Context, pid int, set cpu.Set, left time.Duratio
 	w := &windowCounters{pid: pid, set: set}
 	ctx, cancel := context.WithTimeoutCause(ctx, left-attachAhead, errTooLate)
 	defer cancel()
+	w.quotas, w.quotasErr = probe.TreeQuotas(pid)
 	var err error
 	w.group, err = perf.Attach(ctx, counted(), func() ([]int, error) { return probe.TreeThreads(pid) })
 	if err != nil {
 		w.why = err.Error()
 	}
-	w.quotas, w.quotasErr = probe.TreeQuotas(pid)
 	return w
 }
 
