@@ -1,12 +1,16 @@
 package probe
 
 import (
+	"encoding/binary"
 	"maps"
 	"net"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long an event of the kernel's may take to come.
@@ -125,4 +129,64 @@ func TestEstablishedOfAnotherAddressOrNone(t *testing.T) {
 	if found, err := Established(at); err != nil || len(found) != 0 {
 		t.Errorf("closed: %v, %v", found, err)
 	}
+}
+
+// diagMsg is what a kernel says of a socket on 10.0.0.1:443 with the cookie {7, 8},
+// 11 bytes unread and 22 unsent; attrs follow.
+func diagMsg(attrs ...[]byte) []byte {
+	b := make([]byte, diagMsgSize)
+	b[0], b[1] = unix.AF_INET, netlink.TCP_ESTABLISHED
+	binary.BigEndian.PutUint16(b[4:], 443)
+	copy(b[8:], []byte{10, 0, 0, 1})
+	for at, v := range map[int]uint32{44: 7, 48: 8, 56: 11, 60: 22} {
+		binary.NativeEndian.PutUint32(b[at:], v)
+	}
+	return append(b, slices.Concat(attrs...)...)
+}
+
+func diagAttr(kind uint16, value []byte) []byte {
+	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	return append(b, value...)
+}
+
+// tcpInfo is one of a size, with the three times in microseconds.
+func tcpInfo(size int, busy, rwnd, sndbuf uint64) []byte {
+	b := make([]byte, 1024)
+	for at, v := range map[int]uint64{168: busy, 176: rwnd, 184: sndbuf} { // include/uapi/linux/tcp.h
+		binary.NativeEndian.PutUint64(b[at:], v)
+	}
+	return b[:size]
+}
+
+func TestSocketsOfKernels(t *testing.T) {
+	want := diagSocket{netip.MustParseAddrPort("10.0.0.1:443"), SocketCookie{7, 8}, Socket{3 * time.Millisecond, 2 * time.Millisecond, time.Millisecond, 11, 22}}
+	for name, c := range map[string]struct {
+		msg []byte
+		ok  bool
+	}{
+		"4.10, the first to tell":      {diagMsg(diagAttr(2, tcpInfo(192, 3000, 2000, 1000))), true},
+		"one with more to tell":        {diagMsg(diagAttr(2, tcpInfo(400, 3000, 2000, 1000))), true},
+		"other attributes before":      {diagMsg(diagAttr(16, make([]byte, 44)), diagAttr(2, tcpInfo(248, 3000, 2000, 1000))), true},
+		"before 4.10":                  {diagMsg(diagAttr(2, tcpInfo(160, 0, 0, 0))), false},
+		"no tcp_info":                  {diagMsg(), false},
+		"half a message":               {diagMsg()[:40], false},
+		"an attribute without its end": {diagMsg(diagAttr(2, tcpInfo(192, 0, 0, 0))[:100]), false},
+	} {
+		got, err := parseDiag(c.msg)
+		if (err == nil) != c.ok || c.ok && got != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzDiag(f *testing.F) {
+	f.Add(diagMsg(diagAttr(2, tcpInfo(248, 1, 2, 3))))
+	f.Add(diagMsg(diagAttr(2, nil), diagAttr(0, nil)))
+	f.Add([]byte{unix.AF_INET6})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if d, err := parseDiag(b); err == nil && !d.own.IsValid() {
+			t.Errorf("%x: %+v", b, d)
+		}
+	})
 }
