@@ -66,9 +66,10 @@ lab: ## the tests that need kernel TLS, inside user-mode Linux and a virtual mac
 lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the newest ones)
 	@scripts/lab-kernels.sh
 
-hosts: ## the lab's hosts: namespaces with links and a real sshd; needs root
+hosts: ## the lab's hosts: namespaces with links and a real sshd; a relay under a CPU quota; needs root
 	@scripts/setup.sh ip sshd ssh
 	CGO_ENABLED=0 go test -tags labhost -count=1 ./internal/lab/hosts
+	CGO_ENABLED=0 go test -tags labhost -count=1 -run Quota ./internal/fleet
 
 faults: ## the fault matrix: what a sweep makes of hosts, lines and disks that fail; needs root
 	@scripts/setup.sh ip sshd ssh

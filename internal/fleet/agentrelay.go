@@ -284,6 +284,9 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 	if err != nil {
 		return Window{}, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sockets := watchSockets(ctx, a.clock.Now, r.info.Addr, w)
 	counters := attachCounters(ctx, r.child.pid(), set, time.Duration(w.BeginNS-a.clock.Now()))
 	defer counters.close()
 	type reading struct {
@@ -311,7 +314,10 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 		return Window{}, err
 	}
 	counters.end = counters.read()
-	return Window{(end.cpu - begin.cpu).Seconds(), time.Duration(end.at - begin.at).Seconds(), counters.result()}, nil
+	return Window{
+		CPUSeconds: (end.cpu - begin.cpu).Seconds(), Seconds: time.Duration(end.at - begin.at).Seconds(),
+		Perf: counters.result(), Sockets: <-sockets, Threads: counters.threads(), Throttle: counters.throttle(),
+	}, nil
 }
 
 func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply, error) {

@@ -42,24 +42,29 @@ const QueueBound = 64 << 10
 // SocketTimes is what the kernel says of a relay's connections over the window
 // (tcp_info by sock_diag), all together: whom its data waited for.
 type SocketTimes struct {
-	Connections     int    `json:"connections"`
-	BusyNS          int64  `json:"tcp_busy_ns"`           // with data to send
-	RwndLimitedNS   int64  `json:"tcp_rwnd_limited_ns"`   // of it, the client's window was full
-	SndbufLimitedNS int64  `json:"tcp_sndbuf_limited_ns"` // of it, the relay's own buffer was
-	UnreadBytes     int64  `json:"unread_bytes"`          // mean of the two edges: waiting to be read by the relay
-	UnsentBytes     int64  `json:"unsent_bytes"`          // mean of the two edges: written by it, and not acknowledged
-	NA              string `json:"na,omitempty"`          // why it is not known
+	Connections     int     `json:"connections"`           // there at both readings: the others are left out
+	Seconds         float64 `json:"seconds"`               // between the readings
+	BusyNS          int64   `json:"tcp_busy_ns"`           // with data to send
+	RwndLimitedNS   int64   `json:"tcp_rwnd_limited_ns"`   // of it, the client's window was full
+	SndbufLimitedNS int64   `json:"tcp_sndbuf_limited_ns"` // of it, the relay's own buffer was
+	UnreadBytes     int64   `json:"unread_bytes"`          // mean of the two edges: waiting to be read by the relay
+	UnsentBytes     int64   `json:"unsent_bytes"`          // mean of the two edges: written by it, and not acknowledged
+	NA              string  `json:"na,omitempty"`          // why it is not known
 }
 
 // ThreadTime is one thread of the relay over the window.
 type ThreadTime struct {
-	Name     string  `json:"name"`
-	CPU      float64 `json:"cpu_share"`       // of the window, on a CPU
-	RunDelay float64 `json:"run_delay_share"` // of the window, ready and waiting for one
+	Name string  `json:"name"`
+	CPU  float64 `json:"cpu_share"` // of the window, on a CPU
+	// RunDelay is the share of the window in which it was ready and waited for a CPU;
+	// nil where the kernel does not tell, and CPU is in ticks of 10 ms.
+	RunDelay *float64 `json:"run_delay_share,omitempty"`
 }
 
-// Throttle is what a CPU quota took from the relay in the window.
+// Throttle is what a CPU quota took from the relay in the window; of several, that
+// which took most.
 type Throttle struct {
+	// Seconds add up over CPUs: two that stood still for a second are two.
 	Seconds float64 `json:"throttled_seconds"`
 	Periods uint64  `json:"throttled_periods"`
 	NA      string  `json:"na,omitempty"` // why it is not known
