@@ -107,7 +107,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	cfg := c.s.cfg
 	ch <- prometheus.MustNewConstMetric(descInfo, prometheus.GaugeValue, 1, string(cfg.Transport), string(cfg.OnFull), strconv.Itoa(cfg.Workers))
 	for result, n := range map[string]uint64{
-		"accepted": snap.Logins.Accepted, "failed": snap.Logins.Failed, "refused": snap.Logins.Refused,
+		"accepted": snap.Logins.Accepted, "failed": snap.Logins.Failed, "refused": snap.Logins.Refused, "evicted": snap.Logins.Evicted,
 		"timed_out": snap.Logins.TimedOut, "other": snap.Logins.Other, "no_tls": snap.Logins.NoTLS,
 	} {
 		ch <- prometheus.MustNewConstMetric(descLogins, prometheus.CounterValue, float64(n), result)
