@@ -102,6 +102,7 @@ func (s *Server) handshake(nc *net.TCPConn, l *slot) error {
 	if err != nil {
 		return errors.Join(err, answerPlainHTTP(nc, err))
 	}
+	defer conn.Close() // its keys are wiped, unless they have gone to the socket
 	if s.tls != nil {
 		s.logins.reached(l, stageSecured, time.Now())
 	}
