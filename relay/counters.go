@@ -148,7 +148,7 @@ type WorkerSnapshot struct {
 
 	DecryptErrors     uint64 `json:"decrypt_errors"`     // peers disconnected for a record that does not authenticate or is none
 	TLSAlerts         uint64 `json:"tls_alerts"`         // for a fatal alert of theirs
-	KeyUpdates        uint64 `json:"key_updates"`        // for a KeyUpdate message
+	KeyUpdates        uint64 `json:"key_updates"`        // for a KeyUpdate that this kernel cannot follow, or for too many; see Records for those followed
 	UnexpectedRecords uint64 `json:"unexpected_records"` // for a record or message that has no place after the handshake
 	RecordTimeouts    uint64 `json:"record_timeouts"`    // for a record that was begun and not ended
 
