@@ -55,6 +55,12 @@ func newFakeRelayOver(t *testing.T, k transport.Kind, pass func(header, []byte) 
 		}
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{own.Certificate}})
 	}
+	return newFakeRelayOn(t, ln, pass)
+}
+
+// newFakeRelayOn is a fake relay that serves a listener's connections.
+func newFakeRelayOn(t *testing.T, ln net.Listener, pass func(header, []byte) [][]byte) *fakeRelay {
+	t.Helper()
 	priv, err := derp.GeneratePrivateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

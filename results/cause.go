@@ -123,7 +123,10 @@ func groundsOf(t *Trial) grounds {
 		e.cpu = cpus / t.relayCPUs()
 	}
 	for _, th := range r.Threads {
-		busy := th.CPU + th.RunDelay
+		busy := th.CPU
+		if th.RunDelay != nil {
+			busy += *th.RunDelay
+		}
 		e.thread = more(e.thread, busy)
 		if busy >= relayBusy {
 			e.threads++

@@ -85,7 +85,7 @@ type RelayReady struct {
 	Version   string `json:"version"`
 }
 
-func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
+func (a *agent) startHD(ctx context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
 	argv := []string{
 		cmp.Or(s.Path, a.cfg.Binary), "relay", "--listen", net.JoinHostPort(s.Host, "0"), "--transport", s.Transport,
 		"--workers", strconv.Itoa(s.Workers), "--cpus", set.String(), "--metrics", "127.0.0.1:0",
@@ -106,7 +106,13 @@ func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay
 	if err != nil {
 		return nil, err
 	}
+	// One that says nothing must not keep the agent, and its host's lock, waiting.
+	kill := context.AfterFunc(ctx, func() { c.signal(unix.SIGKILL) })
 	line, err := c.line()
+	if !kill() {
+		c.stop(0)
+		return nil, fmt.Errorf("it had not said that it is ready: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		c.stop(0)
 		return nil, err

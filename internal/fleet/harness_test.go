@@ -33,6 +33,12 @@ func TestMain(m *testing.M) {
 	case "shouter", "deaf", "spinner":
 		playStrange(os.Getenv("FLEET_TEST_PLAYS"), os.Args[len(os.Args)-1])
 		os.Exit(1)
+	case "silent": // a relay that says nothing: writes its pid to a file, and stays
+		name := os.Getenv("FLEET_TEST_PID")
+		if os.WriteFile(name+".new", []byte(strconv.Itoa(os.Getpid())), 0o600) != nil || os.Rename(name+".new", name) != nil {
+			os.Exit(1)
+		}
+		time.Sleep(10 * time.Minute)
 	case "holder": // of a host's lock
 		if _, err := lockHost(os.Getenv("FLEET_TEST_LOCK"), lockQuestion{Sweep: "one", Agent: "relay"}, nil); err != nil {
 			os.Exit(1)

@@ -116,7 +116,7 @@ func TestKernelControlRecords(t *testing.T) {
 			if _, _, err := unix.Recvfrom(k.fd, make([]byte, 100), unix.MSG_DONTWAIT); err != unix.EIO {
 				t.Fatalf("a plain read: %v, want EIO", err)
 			}
-			r := NewControlReader()
+			r := NewControlReader(nil)
 			if err := r.ReadControl(k.fd); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
