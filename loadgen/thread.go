@@ -59,7 +59,7 @@ type recorder struct {
 	latency  *hdrhistogram.Histogram // from intended time to arrival, ns
 	rtt      *hdrhistogram.Histogram // from intended time to return, ns
 	lateness *hdrhistogram.Histogram // from intended time to write, ns; with back-pressure
-	pacing   *hdrhistogram.Histogram // from tick to its handling, ns; the thread's own
+	pacing   *hdrhistogram.Histogram // from tick to its handling, ns, a value a tick; the thread's own
 }
 
 // Histograms hold 1 µs to 100 s with three digits; longer is counted as 100 s.
@@ -245,6 +245,7 @@ func (t *thread) quietAfter(drained int64) int64 {
 
 // advance handles the ticks and boundaries that have come.
 func (t *thread) advance(now int64) error {
+	ticked := t.pace(now)
 	if at, ok := t.marks.next(); ok && now >= at {
 		begun, ended := t.marks.pass(now, t.rec.sentBytes, t.rec.deliveredBytes)
 		if begun {
@@ -265,16 +266,26 @@ func (t *thread) advance(now int64) error {
 		t.nextTick = now
 		return t.sendAll()
 	}
-	if now >= t.nextTick {
-		tick := int64(t.s.cfg.Tick)
-		late := now - t.nextTick
-		if now >= t.tl.begin {
-			record(t.rec.pacing, late, 1)
-		}
-		t.nextTick += (late/tick + 1) * tick
+	if ticked {
 		return t.sendDue(now)
 	}
 	return nil
+}
+
+// pace notes how late each tick of the window was that has passed by now, and
+// reports whether one has. A thread that slept through many was late for each of
+// them: one value a wake-up would hide the longest sleeps among the shortest.
+func (t *thread) pace(now int64) (ticked bool) {
+	if !t.sending || t.s.cfg.Rate.IsMax() || now < t.nextTick {
+		return false
+	}
+	tick := int64(t.s.cfg.Tick)
+	for ; t.nextTick <= now; t.nextTick += tick {
+		if t.nextTick >= t.tl.begin && t.nextTick < t.tl.end {
+			record(t.rec.pacing, now-t.nextTick, 1)
+		}
+	}
+	return true
 }
 
 func (t *thread) eachFlow(do func(*sendHalf)) {
