@@ -13,6 +13,7 @@ import (
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
+	"hdbench/internal/units"
 )
 
 // byHand is a session whose only thread has ended, so that the test can drive it.
@@ -100,5 +101,78 @@ func TestStoppedClientIsLate(t *testing.T) {
 		time.Sleep(12 * time.Millisecond)
 		cmd.Process.Signal(unix.SIGCONT)
 		time.Sleep(13 * time.Millisecond)
+	}
+}
+
+// A thread that has fallen behind sends a bounded turn before it reads again, and
+// its next turn goes on with the flows that had none.
+func TestTurnIsBoundedAndGoesRound(t *testing.T) {
+	for _, rate := range []units.Rate{800 * units.Gbps, units.Max} {
+		cfg := small("")
+		cfg.Direct, cfg.Pairs, cfg.Rate = true, 40, rate
+		s, th, start := byHand(t, cfg)
+		served := func() (flows int) {
+			for _, f := range s.flows {
+				if f.send.seq > 0 {
+					flows++
+				}
+			}
+			return flows
+		}
+		if err := th.turn(start + int64(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		total := 0
+		for _, f := range s.flows {
+			n := int(f.send.seq) * th.tmpl.size
+			if total += n; n > MaxTickBurst {
+				t.Errorf("%v: flow %d has sent %d bytes in one turn", rate, f.id, n)
+			}
+		}
+		if total > maxTurn+MaxTickBurst || served() == 40 || !th.behind {
+			t.Errorf("%v: one turn sent %d bytes of %d flows; behind: %v", rate, total, served(), th.behind)
+		}
+		for range 2 {
+			if err := th.turn(start + int64(time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if served() != 40 {
+			t.Errorf("%v: %d of 40 flows have sent something after three turns", rate, served())
+		}
+	}
+}
+
+// When a relay takes less than is offered, every flow of a sender has its share.
+func TestFanOutUnderBackPressureIsFair(t *testing.T) {
+	for _, rate := range []units.Rate{100 * units.Gbps, units.Max} {
+		relay := newFakeRelay(t, nil)
+		cfg := small(relay.addr())
+		cfg.Pattern, cfg.Pairs, cfg.Payload, cfg.Rate, cfg.Burst = FanOut, 20, 1400, rate, Burst{Frames: 4}
+		s, th, start := byHand(t, cfg)
+		var sum, squares float64
+		for sum < 20*1000 {
+			if err := th.turn(start + int64(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			events, err := th.poll.Wait(time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range events {
+				if err := th.event(&events[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sum, squares = 0, 0
+			for _, f := range s.flows {
+				n := float64(f.send.accepted)
+				sum += n
+				squares += n * n
+			}
+		}
+		if jain := sum * sum / squares / 20; jain < 0.98 {
+			t.Errorf("%v: Jain's index of the flows is %.3f", rate, jain)
+		}
 	}
 }
