@@ -433,7 +433,7 @@ func testPacketsDoNotAllocate(t *testing.T, k transport.Kind) {
 	th.begin()
 	round := func() {
 		now += int64(time.Millisecond)
-		if err := th.sendDue(now); err != nil {
+		if err := th.turn(now); err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range s.flows {
