@@ -15,7 +15,7 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
+.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,11 @@ lab: ## the tests that need kernel TLS, inside user-mode Linux and a virtual mac
 
 lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the newest ones)
 	@scripts/lab-kernels.sh
+
+lab-boots: ## boot the lab's virtual machine LAB_BOOTS=20 times; to be run while the host is busy
+	@scripts/setup.sh qemu-system-x86_64 xz
+	@scripts/lab-kernels.sh qemu
+	LAB_BOOTS=$(or $(LAB_BOOTS),20) go test -tags labhost -count=1 -v -timeout 60m -run '^TestBoots$$' ./internal/lab
 
 hosts: ## the lab's hosts: namespaces with links and a real sshd; needs root
 	@scripts/setup.sh ip sshd ssh
