@@ -106,7 +106,10 @@ func (j *Job) run(ctx context.Context) (Exit, life, error) {
 	}
 	if err == nil {
 		clock.Stop()
-		_, err = channel.Write([]byte{wire.Ack})
+		// A guest that was tired of waiting is gone; what it had to say is here.
+		if _, err = channel.Write([]byte{wire.Ack}); errors.Is(err, unix.EPIPE) {
+			err = nil
+		}
 		p.wait(offTime)
 	}
 	l := life{begun: exit.begun, err: err}
