@@ -23,7 +23,7 @@ if ((${#missing[@]})); then
     echo "setup: not root: please install ${missing[*]}" >&2
     exit 1
   fi
-  apt-get update -qq
+  apt-get -o DPkg::Lock::Timeout=300 update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
