@@ -308,6 +308,13 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 			return reading{}, context.Cause(ctx)
 		}
 		cpu, err := probe.TreeCPUTime(r.child.pid())
+		if err != nil {
+			select {
+			case <-r.child.ended: // it is gone, and soon has been waited for
+				return reading{}, fmt.Errorf("the relay ended: %w", r.child.failure())
+			case <-time.After(relayGrace):
+			}
+		}
 		return reading{cpu, a.clock.Now()}, err
 	}
 	begin, err := read(w.BeginNS)
