@@ -35,6 +35,9 @@ type peer struct {
 	pendFlow *sendHalf
 	blocked  bool
 
+	out sendQueue
+	in  recvQueue
+
 	echoes []byte // frames to return, waiting for the socket
 }
 

@@ -16,7 +16,8 @@ type sendHalf struct {
 
 	windowFirst, windowEnd uint64 // accepted at the window's edges
 
-	echoes tracker // what came back, with RTT
+	backlog backlog
+	echoes  tracker // what came back, with RTT
 }
 
 func newSendHalf(f *flow) *sendHalf { return &sendHalf{flow: f} }
@@ -77,9 +78,10 @@ func (t *thread) flowTurn(p *peer, h *sendHalf, now int64) (sent int, err error)
 		if t.s.cfg.Rate.IsMax() {
 			n = t.buildNow(h)
 		} else {
-			n = t.build(h, now)
+			n = t.build(p, h, now)
 		}
 		if n == 0 {
+			h.caughtUp(p, now)
 			return sent, nil
 		}
 		if err := t.write(p, t.tmpl.frames(n), h); err != nil {
@@ -92,13 +94,15 @@ func (t *thread) flowTurn(p *peer, h *sendHalf, now int64) (sent int, err error)
 	}
 	if t.s.cfg.Rate.IsMax() || h.schedule.next() <= now {
 		t.behind = true
+	} else {
+		h.caughtUp(p, now)
 	}
 	return sent, nil
 }
 
-// build puts the next burst of h, as far as it is due, into the template, and
-// returns its frames.
-func (t *thread) build(h *sendHalf, now int64) int {
+// build puts the next burst of h, a flow of p's, into the template, as far as it is
+// due, and returns its frames.
+func (t *thread) build(p *peer, h *sendHalf, now int64) int {
 	n, limit := 0, len(t.tmpl.fillers)
 	dst := &h.flow.to.key
 	due, alike := int64(0), int64(0) // frames in a row with one due time
@@ -113,7 +117,7 @@ func (t *thread) build(h *sendHalf, now int64) int {
 		}
 		if at != due {
 			if alike > 0 && measured {
-				record(t.rec.lateness, wrote-due, alike)
+				t.late(p, due, wrote, alike)
 			}
 			due, alike = at, 0
 		}
@@ -123,9 +127,15 @@ func (t *thread) build(h *sendHalf, now int64) int {
 		h.schedule.take()
 	}
 	if alike > 0 && measured {
-		record(t.rec.lateness, wrote-due, alike)
+		t.late(p, due, wrote, alike)
 	}
 	return n
+}
+
+// late records how late n packets of p's are written.
+func (t *thread) late(p *peer, due, wrote, n int64) {
+	record(t.rec.lateness, wrote-due, n)
+	record(t.strain.sendLag, wrote-max(due, p.out.freeAt), n)
 }
 
 // buildNow is build for units.Max: a whole burst, whose intended time is now.
@@ -151,7 +161,7 @@ func (t *thread) write(p *peer, frames []byte, h *sendHalf) error {
 		return nil
 	}
 	p.pend = append(p.pend[:0], frames[n:]...)
-	p.blocked = true
+	t.filled(p)
 	return t.poll.Modify(p.sock.FD(), epoll.Readable|epoll.Writable, p.slot, 0)
 }
 
@@ -169,6 +179,7 @@ func (t *thread) took(p *peer, n int) {
 
 // writable sends what p has pending and has to return.
 func (t *thread) writable(p *peer) error {
+	t.wasFull(p, t.notYet)
 	n, err := p.sock.Send(t.io, p.pend)
 	if err != nil {
 		return t.lost(p, err)
@@ -176,6 +187,7 @@ func (t *thread) writable(p *peer) error {
 	t.took(p, n)
 	p.pend = p.pend[:copy(p.pend, p.pend[n:])]
 	if len(p.pend) > 0 || p.sock.Pending() {
+		t.filled(p)
 		return nil
 	}
 	p.blocked = false

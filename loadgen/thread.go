@@ -49,8 +49,16 @@ type thread struct {
 	nextSender int     // whose turn it is
 	behind     bool    // packets may be due that their sockets would take: another turn comes after a look at the sockets
 
-	marks *marks
-	rec   recorder
+	marks  *marks
+	rec    recorder
+	strain strain
+
+	// What the looks at the sockets tell. What a poll does not list is not ready, if
+	// it had room to list all.
+	looked int64 // when the last such poll began
+	notYet int64 // when what the present events tell was last not so
+	quiet  int64 // when the last poll that found nothing began
+	extra  int   // polls that found something although the thread might have ended
 }
 
 // recorder is what one thread counts.
@@ -94,6 +102,7 @@ func newThread(s *Session, cpus cpu.Set, index int) (*thread, error) {
 			latency: newHistogram(), rtt: newHistogram(),
 			lateness: newHistogram(), pacing: newHistogram(),
 		},
+		strain: strain{sendLag: newHistogram(), receiveLag: newHistogram()},
 	}, nil
 }
 
@@ -152,7 +161,7 @@ func (t *thread) round() (done bool, err error) {
 			return done, err
 		}
 	}
-	events, err := t.poll.Wait(time.Duration(max(next-t.clock.Now(), 0)))
+	events, err := t.await(next)
 	if err != nil {
 		return false, err
 	}
@@ -169,6 +178,48 @@ func (t *thread) round() (done bool, err error) {
 	return false, nil
 }
 
+const (
+	// maxNap bounds a sleep inside the window: only a sleep that lasts longer than it
+	// should shows that the thread had no CPU.
+	maxNap = time.Millisecond
+	// napSlack is how much longer it may last.
+	napSlack = 100 * time.Microsecond
+)
+
+// await returns what has happened, and waits for something until next.
+func (t *thread) await(next int64) ([]epoll.Event, error) {
+	began := t.clock.Now()
+	events, err := t.poll.Poll()
+	t.notYet = t.looked
+	if err != nil || len(events) > 0 {
+		t.noteLook(len(events), began)
+		return events, err
+	}
+	t.looked, t.quiet, t.notYet = began, began, began
+	nap := next - began
+	if t.tl != nil && !t.stopped {
+		nap = min(nap, int64(maxNap))
+	}
+	if nap <= 0 {
+		return nil, nil
+	}
+	if events, err = t.poll.Wait(time.Duration(nap)); err != nil {
+		return nil, err
+	}
+	// What ended a sleep in time has just come. After longer ones it may have waited.
+	if now := t.clock.Now(); now <= began+nap+int64(napSlack) {
+		t.notYet = now
+		t.noteLook(len(events), now)
+	}
+	return events, nil
+}
+
+func (t *thread) noteLook(listed int, at int64) {
+	if listed < eventBatch-1 { // the eventfd may have had a place
+		t.looked = at
+	}
+}
+
 // begin makes the thread ready for the run.
 func (t *thread) begin() {
 	t.tl = t.s.times.Load()
@@ -179,6 +230,8 @@ func (t *thread) begin() {
 	for _, p := range t.peers {
 		if len(p.sends) > 0 {
 			t.senders = append(t.senders, p)
+		} else {
+			t.strain.receivers = append(t.strain.receivers, p)
 		}
 		for _, h := range p.sends {
 			h.schedule = newSchedule(t.tl.start, c.Tick, c.pps(), int(h.flow.id), c.Pairs, c.scheduleBurst())
@@ -219,13 +272,15 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 	switch {
 	case part && at != 0:
 		until := min(t.quietAfter(at), at+int64(maxSettle))
-		return now >= until, until, nil
+		return t.over(now, until), until, nil
 	case now >= t.tl.drainedBy:
-		// A part goes on answering what others send, until it is settled.
-		return !part, now + int64(idleTimeout), nil
+		if part { // goes on answering what others send, until it is settled
+			return false, now + int64(idleTimeout), nil
+		}
+		return t.over(now, t.tl.drainedBy), now, nil
 	case at != 0:
 		until := min(t.quietAfter(at), t.tl.drainedBy)
-		return now >= until, until, nil
+		return t.over(now, until), until, nil
 	}
 	next, err = t.sendFins(now)
 	return false, min(next, t.tl.drainedBy), err
@@ -245,6 +300,21 @@ const (
 func (t *thread) quietAfter(drained int64) int64 {
 	took := time.Duration(drained - t.tl.end)
 	return max(drained, t.now) + int64(min(max(took, minQuiet), maxQuiet))
+}
+
+// maxExtra bounds the polls of over.
+const maxExtra = 256
+
+// over reports whether the thread may end at the given time. A thread that has slept
+// past it has frames waiting in its sockets: they have arrived, and nobody else will
+// count them. So it ends after a look that found nothing.
+func (t *thread) over(now, until int64) bool {
+	if now < until {
+		t.extra = 0
+		return false
+	}
+	t.extra++
+	return t.quiet >= until || t.extra > maxExtra
 }
 
 // advance handles the ticks and boundaries that have come.
@@ -268,9 +338,12 @@ func (t *thread) boundary(now int64) {
 	begun, ended := t.marks.pass(now, t.rec.sentBytes, t.rec.deliveredBytes)
 	if begun {
 		t.eachFlow(func(h *sendHalf) { h.windowFirst = h.accepted })
+		t.beginStrain()
 	}
+	t.strain.lookRound()
 	if ended {
 		t.eachFlow(func(h *sendHalf) { h.windowEnd = h.accepted })
+		t.endStrain()
 		t.stopped = true
 		t.s.noteStopped()
 	}
