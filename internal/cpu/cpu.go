@@ -4,6 +4,8 @@ package cpu
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/utils/cpuset"
@@ -32,8 +34,17 @@ func ParseList(s string) (Set, error) {
 	return set, nil
 }
 
+// maxCPU is the highest CPU number a list may have: eight times what Linux can be
+// built for (CONFIG_NR_CPUS), and few enough that any range is a set at once.
+const maxCPU = 1<<16 - 1
+
 // Parse reads a CPU list without asking whether its CPUs are there.
 func Parse(s string) (Set, error) {
+	for _, number := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == '-' }) {
+		if n, err := strconv.Atoi(number); err == nil && n > maxCPU {
+			return Set{}, fmt.Errorf("CPU list %q: CPU %d is not available: no machine has more than %d", s, n, maxCPU+1)
+		}
+	}
 	set, err := cpuset.Parse(s)
 	if err != nil {
 		return Set{}, fmt.Errorf("CPU list %q: want numbers and ranges such as 0-3,8: %w", s, err)
