@@ -32,7 +32,7 @@ import (
 	"hdbench/results"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // startRelay runs our relay until the test ends, or until stop.
 func startRelay(t *testing.T, cfg relay.Config) (s *relay.Server, stop func()) {
