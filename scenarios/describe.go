@@ -142,7 +142,7 @@ func (s *Scenario) Plan() (*results.Table, error) {
 				n += autoRates - 1
 			}
 		}
-		if s.Resolved == nil && s.Load.needsProbe() {
+		if s.Resolved == nil && s.Load.needsKnee() {
 			probes++
 		}
 		trials += n * s.Runs.Max
@@ -158,7 +158,7 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		row(c.Config, strings.Join(rates, " "), count)
 	}
-	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime + searchTime
+	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*climbTime + searchTime
 	if s.Profile {
 		about += time.Duration(profiles) * (s.Warmup + max(s.Measure, profileWindow) + overhead)
 		t.Notes = append(t.Notes, fmt.Sprintf("profile: %d trials more, in which the relay is sampled.", profiles))
@@ -179,6 +179,5 @@ func (s *Scenario) Plan() (*results.Table, error) {
 
 // Estimates for a plan.
 const (
-	autoRates = 6 // what a ladder has at most
-	probeTime = 9 * time.Second
+	climbTime = 10 * time.Second
 )
