@@ -3,7 +3,6 @@ package scenarios
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"hdbench/internal/units"
 	"hdbench/results"
@@ -229,10 +228,9 @@ func (c *climber) knee() Knee {
 	return k
 }
 
-// climbWindows are the windows of a climb's looks.
 func (l climbLook) windows() windows {
 	if l.long {
-		return windows{150 * time.Millisecond, 900 * time.Millisecond, time.Second}
+		return climbAgainWindows
 	}
-	return windows{150 * time.Millisecond, 300 * time.Millisecond, time.Second}
+	return climbWindows
 }

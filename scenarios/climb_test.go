@@ -235,7 +235,9 @@ func TestClimbsHaveAnEnd(t *testing.T) {
 		{units.Mbps, 0, 10 * units.Mbps, "at 10Mbps 10.0 % is missing: relay-cpu"},
 		{1000 * units.Gbps, 200 * units.Gbps, 0, "carries 200Gbps and more"},
 	} {
-		k, _ := climbTo(t, func(rate units.Rate, _ int, _ bool) (results.Cause, float64) { return upTo(c.most, results.RelayCPU, rate) })
+		k, _ := climbTo(t, func(rate units.Rate, _ int, _ bool) (results.Cause, float64) {
+			return upTo(c.most, results.RelayCPU, rate)
+		})
 		if k.Carried != c.carried || k.Above != c.above || k.String() != c.text || k.Bps == 0 {
 			t.Errorf("up to %v: %+v: %v", c.most, k, k)
 		}

@@ -135,7 +135,7 @@ func (r *Resolved) trials(runs int) []Planned {
 
 // overhead is about what a trial takes beside its windows: starting and stopping
 // the relay, logins, registration, drain.
-const overhead = 600 * time.Millisecond
+const overhead = 400 * time.Millisecond
 
 // trialTime estimates one trial.
 func (s *Scenario) trialTime() time.Duration { return s.Warmup + s.Measure + overhead }

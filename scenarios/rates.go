@@ -23,6 +23,9 @@ func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
 	}
 	for i := range cs {
 		c := &cs[i]
+		if k, ok := knees[c.Config]; ok && s.sc.Load.Search != nil && s.sc.Load.Search.Max == 0 {
+			c.SearchMax = searchTop(k)
+		}
 		for _, r := range s.sc.Load.Rate {
 			switch {
 			case r.Auto:
