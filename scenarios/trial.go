@@ -16,6 +16,9 @@ import (
 // windows are the times of one measurement.
 type windows struct{ warmup, measure, drain time.Duration }
 
+// total is about what a measurement with these windows takes.
+func (w windows) total() time.Duration { return w.warmup + w.measure + overhead }
+
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it.
@@ -265,5 +268,6 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 // The windows of what is not a trial.
 var (
 	calibrationWindows = windows{300 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second}
-	probeWindows       = windows{200 * time.Millisecond, 400 * time.Millisecond, time.Second}
+	climbWindows       = windows{150 * time.Millisecond, 300 * time.Millisecond, time.Second}
+	climbAgainWindows  = windows{150 * time.Millisecond, 600 * time.Millisecond, time.Second} // where that found the rate not carried
 )
