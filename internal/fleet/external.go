@@ -87,7 +87,7 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 			return nil, err
 		}
 	}
-	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
+	live, err := a.startOnPort(ctx, s, set, func(port string) (argv, env []string, err error) {
 		r := strings.NewReplacer("{addr}", net.JoinHostPort(s.Host, port), "{host}", s.Host, "{port}", port,
 			"{workers}", strconv.Itoa(s.Workers), "{cpus}", set.String(), "{cert}", certFile, "{key}", keyFile)
 		for _, w := range words {
@@ -99,6 +99,6 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 		clean()
 		return nil, err
 	}
-	info.Version = "external"
-	return &liveRelay{child: c, info: info, cleanUp: clean}, nil
+	live.info.Version, live.cleanUp = "external", clean
+	return live, nil
 }
