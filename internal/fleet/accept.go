@@ -97,5 +97,5 @@ func stillListening(addr string) string {
 	if pid, name := probe.Holder(inodes[0]); pid != 0 {
 		who = fmt.Sprintf("%s (process %d)", name, pid)
 	}
-	return fmt.Sprintf("it kept its port: when it had ended %s still listened at %s", who, addr)
+	return fmt.Sprintf("when it had ended %s still listened at %s", who, addr)
 }

@@ -194,6 +194,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbRelayCounters: answer(a.relayCounters),
 		verbRelayStop:     answer(a.stopRelay),
 		verbRelayVersion:  answer(a.relayVersion),
+		verbRelayCheck:    answer(a.checkRelay),
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
 		verbLoadDrain:     answer(a.drainLoad),

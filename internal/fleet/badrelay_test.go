@@ -58,7 +58,10 @@ func checkEnd(t *testing.T, r *Relay, look bool, want ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notes := strings.Join(e.Notes, "\n")
+	notes := ""
+	for _, n := range e.Notes {
+		notes += n.What + ": " + n.Detail + "\n"
+	}
 	for _, w := range want {
 		if !strings.Contains(notes, w) {
 			t.Errorf("the notes do not say %q: %q", w, e.Notes)
@@ -79,9 +82,9 @@ func checkEnd(t *testing.T, r *Relay, look bool, want ...string) {
 func TestEndsOfRelays(t *testing.T) {
 	for fault, want := range map[badrelay.Fault][]string{
 		badrelay.None:      nil,
-		badrelay.Stubborn:  {"it did not end within 5s of SIGTERM, and was killed"},
+		badrelay.Stubborn:  {"ignored SIGTERM: it did not end within 5s of SIGTERM, and was killed"},
 		badrelay.Sessions:  {"it left processes in a session or group of their own, which were killed: ", " 2 more"},
-		badrelay.KeepsPort: {"it left processes", "it kept its port: when it had ended ", " still listened at 127.0.0.1:", ", until it was killed"},
+		badrelay.KeepsPort: {"it left processes", "kept its port: when it had ended ", " still listened at 127.0.0.1:", ", until it was killed"},
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			_, h := startTestFleet(t)
@@ -216,7 +219,7 @@ func TestABusyIdleRelay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkEnd(t, r, true, "CPUs busy although nobody uses it")
+	checkEnd(t, r, true, "busy without delivering: it keeps ", "CPUs busy although nobody uses it")
 	r, err = h.StartRelay(t.Context(), badRelay(t, badrelay.None))
 	if err != nil {
 		t.Fatal(err)

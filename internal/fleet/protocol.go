@@ -28,6 +28,7 @@ const (
 	verbRelayProfile  = "relay-profile"
 	verbRelayCounters = "relay-counters"
 	verbRelayStop     = "relay-stop"
+	verbRelayCheck    = "relay-check"
 	verbRelayVersion  = "relay-version"
 	verbLoadPrepare   = "load-prepare"
 	verbLoadRun       = "load-run"

@@ -30,6 +30,13 @@ func (h *Host) StartRelay(ctx context.Context, spec RelaySpec) (*Relay, error) {
 	return r, nil
 }
 
+// CheckRelay asks whether the host could start a relay, without starting it: whether
+// its command's program is there and may be run, and whether a port can be had at its
+// address. What the host answers is a RemoteError.
+func (h *Host) CheckRelay(ctx context.Context, spec RelaySpec) error {
+	return h.call(ctx, verbRelayCheck, spec, nil)
+}
+
 // RelayVersion asks which version of a relay the host would run.
 func (h *Host) RelayVersion(ctx context.Context, kind RelayKind, b Binary) (string, error) {
 	var v versionReply

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"hdbench/internal/measure"
 	"hdbench/internal/probe"
 )
 
@@ -12,9 +13,8 @@ import (
 type RelayEnd struct {
 	// Died says how it ended before it was told to; empty: it did not.
 	Died string `json:"died,omitempty"`
-	// Notes are what it did that a relay should not, each in a few words that go
-	// behind its name.
-	Notes []string `json:"notes,omitempty"`
+	// Notes are what it did that a relay should not.
+	Notes []measure.RelayNote `json:"notes,omitempty"`
 }
 
 // stopRequest ends a relay.
@@ -29,16 +29,18 @@ type stopRequest struct {
 func (r *liveRelay) end(ctx context.Context, look bool) RelayEnd {
 	defer r.cleanUp()
 	var e RelayEnd
-	note := func(format string, args ...any) { e.Notes = append(e.Notes, fmt.Sprintf(format, args...)) }
+	note := func(what, format string, args ...any) {
+		e.Notes = append(e.Notes, measure.RelayNote{What: what, Detail: fmt.Sprintf(format, args...)})
+	}
 	select {
 	case <-r.child.ended:
 		e.Died = r.child.failure().Error()
 	default:
 		if busy := r.busy(ctx, look); busy > minBusy {
-			note("it keeps %.1f CPUs busy although nobody uses it", busy)
+			note(measure.NoteBusy, "it keeps %.1f CPUs busy although nobody uses it", busy)
 		}
 		if !r.child.stopTree(relayGrace, r.kin) {
-			note("it did not end within %v of SIGTERM, and was killed", relayGrace)
+			note(measure.NoteStubborn, "it did not end within %v of SIGTERM, and was killed", relayGrace)
 		} else if r.kin != nil {
 			r.kin.rest(restGrace)
 		}
@@ -57,16 +59,16 @@ func (r *liveRelay) end(ctx context.Context, look bool) RelayEnd {
 		}
 	}
 	if len(apart) > 0 {
-		note("it left processes in a session or group of their own, which were killed: %s", list(apart))
+		note(measure.NoteLeft, "it left processes in a session or group of their own, which were killed: %s", list(apart))
 	}
 	if len(left) > 0 {
-		note("processes of its cannot be ended: %s", list(left))
+		note(measure.NoteLeft, "processes of its cannot be ended: %s", list(left))
 	}
 	if port != "" {
 		if stillListening(r.info.Addr) == "" {
 			port += ", until it was killed"
 		}
-		note("%s", port)
+		note(measure.NotePort, "%s", port)
 	}
 	return e
 }
