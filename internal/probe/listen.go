@@ -33,7 +33,7 @@ func Listeners(addr netip.AddrPort) ([]uint64, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6
 		return nil, fmt.Errorf("list sockets: %w", err)
 	}
-	want, best := addr.Addr().Unmap(), 0
+	want, best := addr.Addr().Unmap().WithZone(""), 0
 	var found []uint64
 	for _, l := range append(lines, six...) {
 		at, ok := netip.AddrFromSlice(l.LocalAddr)
