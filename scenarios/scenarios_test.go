@@ -114,7 +114,12 @@ func TestMistakesAreNamed(t *testing.T) {
 			t.Errorf("%s: got %v\nwant %s", c.name, err, c.want)
 		}
 	}
-	_, err := Parse("x.yaml", []byte("nmae: x\nload: {rate: 5}\nrelays: [{relay: hd, wrkers: 1}]\n"))
+	// What was refused is not missing, too.
+	_, err := Parse("x.yaml", []byte("name: a/b\nmeasure: 1\nload: {rate: 1Gb}\nrelays: [{relay: c/d}]\n"))
+	if err == nil || strings.Count(err.Error(), "x.yaml:") != 4 || strings.Contains(err.Error(), "missing") {
+		t.Errorf("four values that are refused: %v", err)
+	}
+	_, err = Parse("x.yaml", []byte("nmae: x\nload: {rate: 5}\nrelays: [{relay: hd, wrkers: 1}]\n"))
 	if err == nil || strings.Count(err.Error(), "x.yaml:") < 4 {
 		t.Errorf("not everything is reported at once: %v", err)
 	}
