@@ -12,7 +12,7 @@ import (
 func deliveredTrial(mbps float64, marked bool) *results.Trial {
 	t := &results.Trial{Kind: results.KindTrial, Load: &measure.Load{DeliveredBps: 1e6 * mbps}}
 	if marked {
-		t.Validity = []results.Finding{{Code: results.ClientLimited}}
+		t.Validity = []results.Finding{{Code: results.Corrupt}}
 	}
 	return t
 }
