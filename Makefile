@@ -41,7 +41,7 @@ lint: setup ## gofmt, go vet, staticcheck, tidy modules, workflows
 	  go mod tidy -diff; go vet -tags lab,labhost ./...; go run $(STATICCHECK) -tags lab,labhost ./... ); done
 	go run $(ACTIONLINT)
 
-unit: setup ## unit and command tests under the race detector (make test runs commands and results without)
+unit: setup ## unit and command tests under the race detector (make test runs commands, results and measure without)
 	go test -race ./...
 
 microbench: setup ## the Go benchmarks

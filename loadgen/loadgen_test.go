@@ -531,6 +531,24 @@ func TestParseBurstAndPattern(t *testing.T) {
 }
 
 // Threads with two CPUs or more have one role; peers are spread over them.
+func FuzzParseBurst(f *testing.F) {
+	for _, s := range []string{"tick", "1", "64", "64KiB", "0", "-1", "1.5MiB", "99999999999999999999", "4MiB"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		b, err := ParseBurst(s)
+		if err != nil {
+			return
+		}
+		if b.Frames < 0 || b.Bytes < 0 || b.frames(1) > maxBurst {
+			t.Fatalf("%q: %+v", s, b)
+		}
+		if again, err := ParseBurst(b.String()); err != nil || again != b {
+			t.Fatalf("%q: %+v, again %+v, %v", s, b, again, err)
+		}
+	})
+}
+
 func TestPlan(t *testing.T) {
 	cfg := small("x")
 	cfg.Pairs = 7

@@ -21,6 +21,10 @@ type recvHalf struct {
 // ErrConnectionLost means that the relay ended a peer's connection, or lost it.
 var ErrConnectionLost = errors.New("connection lost")
 
+// ErrCorruptStream means that what follows on a connection cannot be frames: the
+// relay has sent part of one, or of two.
+var ErrCorruptStream = errors.New("the relay corrupted its stream")
+
 // maxEchoQueue bounds what a receiver keeps to return while its socket is full.
 const maxEchoQueue = 4 << 20
 
@@ -48,7 +52,7 @@ func (t *thread) received(p *peer, b []byte) error {
 		n := int(binary.BigEndian.Uint32(b[1:]))
 		whole := derp.HeaderLen + n
 		if n > derp.KeyLen+derp.MaxPacket {
-			return t.lost(p, fmt.Errorf("%w: frame 0x%02x of %d bytes", ErrNotDERP, b[0], n))
+			return t.lost(p, fmt.Errorf("%w: frame 0x%02x of %d bytes", ErrCorruptStream, b[0], n))
 		}
 		if len(b) < whole {
 			break
@@ -56,7 +60,7 @@ func (t *thread) received(p *peer, b []byte) error {
 		switch derp.FrameType(b[0]) {
 		case derp.FrameRecvPacket, derp.FrameSendPacket: // the latter without a relay
 			if n < derp.KeyLen {
-				return t.lost(p, fmt.Errorf("%w: packet of %d bytes", ErrNotDERP, n))
+				return t.lost(p, fmt.Errorf("%w: packet of %d bytes", ErrCorruptStream, n))
 			}
 			t.rec.framesRecv++
 			t.packet(p, b[:whole])

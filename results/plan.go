@@ -13,23 +13,29 @@ type Plan struct {
 	// the 95 % interval of what it delivers is that share of it to each side.
 	MinRuns, MaxRuns int
 	UntilCI          float64
+	InARow           int // of its runs must find the interval so narrow
 	// Unresolved says that the sweep has not come so far as to know its points.
 	Unresolved bool
 }
 
-// Enough reports whether so many valid runs of a point are all that a plan with
-// UntilCI wants.
+// Enough reports whether these runs of a point are all that a plan with UntilCI
+// wants: the interval is narrow, and was so for the last InARow runs.
 func (p *Plan) Enough(made []*Trial) bool {
 	if p.UntilCI == 0 || len(made) < p.MinRuns {
 		return false
 	}
 	var delivered []float64
 	for _, t := range made {
-		if t.Valid() {
+		if t.Counts() {
 			delivered = append(delivered, t.Load.DeliveredBps)
 		}
 	}
-	return len(delivered) >= p.MinRuns && Narrow(delivered, p.UntilCI)
+	for n := range max(p.InARow, 1) {
+		if k := len(delivered) - n; k < p.MinRuns || !Narrow(delivered[:k], p.UntilCI) {
+			return false
+		}
+	}
+	return true
 }
 
 // progress is how far a folder's sweep came with its plan.

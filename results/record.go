@@ -45,6 +45,10 @@ type Trial struct {
 	// Steal is what the hypervisor took from the CPUs of each role in the window.
 	Steal []measure.Steal `json:"steal,omitempty"`
 
+	// RelayNotes are what the relay did that it should not, and that spoils no number:
+	// how it ended, most of the time.
+	RelayNotes []measure.RelayNote `json:"relay_notes,omitempty"`
+
 	Profile *measure.Profile `json:"profile,omitempty"` // of KindProfile: where the relay's CPU time went
 
 	Error string `json:"error,omitempty"` // the trial failed: no numbers

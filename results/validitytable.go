@@ -52,6 +52,9 @@ func ValidityTable(trials []*Trial) *Table {
 	if na > 0 {
 		t.Rows = append(t.Rows, []string{"", notMeasurable, fmt.Sprint(na), shorten(reason, 52)})
 	}
+	for _, line := range trouble(trials) {
+		t.addNote(line)
+	}
 	if len(t.Rows) == 0 {
 		t.Rows = [][]string{{"", "every trial is valid", fmt.Sprint(valid), ""}}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,77 @@ func TestWhatAlwaysFailsGetsOneAttemptUntilItWorks(t *testing.T) {
 	play(t, s, bad)
 	play(t, s, nil)
 	play(t, s, bad, nil)
+}
+
+func TestWhatFailsThriceInARowIsGivenUp(t *testing.T) {
+	s, bad, c := attempting(), noStart{errors.New("it does not listen")}, results.Config{}
+	play(t, s, bad)
+	play(t, s, bad)
+	if s.givenUp(c) {
+		t.Error("given up after two")
+	}
+	play(t, s, nil)
+	play(t, s, bad)
+	play(t, s, bad)
+	if s.givenUp(c) {
+		t.Error("given up, and the three that failed were not in a row")
+	}
+	last := play(t, s, bad)
+	if !s.givenUp(c) {
+		t.Error("not given up after three in a row")
+	}
+	if said := last[0].Error; said != "it does not listen; given up: 3 measurements of the configuration in a row have failed" {
+		t.Errorf("the record says %q", said)
+	}
+}
+
+// A step that failed says nothing about how long the others take, and what is given up
+// takes no time.
+func TestTimeLeftIsThatOfWhatWorks(t *testing.T) {
+	now := time.Unix(0, 0)
+	var out strings.Builder
+	p := &lineProgress{w: &out, now: func() time.Time { return now }}
+	p.Begin("trials", 100)
+	p.Expect(2 * time.Second)
+	step := func(took time.Duration, end func(string)) {
+		t.Helper()
+		now = now.Add(took)
+		p.Step("x")
+		end("y")
+	}
+	step(20*time.Second, p.Fail) // hangs
+	step(3*time.Second, p.Done)
+	step(20*time.Second, p.Fail)
+	for range 50 { // the rest of what hangs is given up
+		p.Skip()
+	}
+	step(1*time.Second, p.Done)
+	want := "trials: 100\n[1/100] x: y (3m18s left)\n[2/100] x: y (4m54s left)\n[3/100] x: y (4m51s left)\n[4/50] x: y (1m32s left)\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+// A configuration without a number is no success, whatever else there is; one that
+// cannot be measured here is.
+func TestConfigurationsWithoutAResult(t *testing.T) {
+	s := attempting()
+	config := func(relay string) results.Config { return results.Config{Relay: relay, Transport: "tcp", Workers: 1} }
+	s.sc = &Scenario{Resolved: &Resolved{}}
+	s.done = map[string]*results.Trial{"t": {Kind: results.KindTrial, Point: results.Point{Config: config("good")}, Load: new(measure.Load)}}
+	s.relayHost = new(fleet.Host)
+	s.versions = map[relayVersion]availability{{relay: "absent"}: {na: "not built"}}
+	for _, relay := range []string{"good", "absent"} {
+		s.sc.Resolved.Configurations = append(s.sc.Resolved.Configurations, Configuration{Config: config(relay), Rates: []Rate{{Fixed: 1}}})
+	}
+	if err := s.checkResults(); err != nil {
+		t.Error(err)
+	}
+	s.sc.Resolved.Configurations = append(s.sc.Resolved.Configurations, Configuration{Config: config("bad"), Rates: []Rate{{Fixed: 1}}})
+	s.countFailure(config("bad"), &results.Trial{Kind: results.KindTrial, Error: "it hangs"})
+	if err := s.checkResults(); !errors.Is(err, ErrNoResult) || err.Error() != "no result for 1 of 2 configurations: bad tcp 1 worker (it hangs)" {
+		t.Error(err)
+	}
 }
 
 func TestAnInterruptedAttemptIsNoRecord(t *testing.T) {

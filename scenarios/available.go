@@ -28,6 +28,9 @@ type availability struct {
 // findRelays looks for every relay of the scenario.
 func (s *sweep) findRelays(ctx context.Context) error {
 	s.versions = map[relayVersion]availability{}
+	if err := s.couldStart(ctx, fleet.RelaySpec{Kind: fleet.KindHD, Host: s.dataAddr}); err != nil {
+		return err
+	}
 	for _, r := range s.sc.Relays {
 		v := relayVersion{r.Relay, r.Version}
 		if _, seen := s.versions[v]; seen {
@@ -43,10 +46,23 @@ func (s *sweep) findRelays(ctx context.Context) error {
 			}
 			s.versions[v] = a
 		default:
+			if err := s.couldStart(ctx, fleet.RelaySpec{Kind: fleet.KindExternal, Host: s.dataAddr, Command: r.Command}); err != nil {
+				return fmt.Errorf("relay %s: %w", r.Relay, err)
+			}
 			s.versions[v] = availability{version: r.Command}
 		}
 	}
 	return nil
+}
+
+// couldStart asks the relay's host for what would keep a relay from being started.
+func (s *sweep) couldStart(ctx context.Context, spec fleet.RelaySpec) error {
+	err := s.relayHost.CheckRelay(ctx, spec)
+	var said *fleet.RemoteError
+	if errors.As(err, &said) && !errors.Is(err, fleet.ErrAgentGone) {
+		return badInput(err)
+	}
+	return err
 }
 
 // findDerper looks for the baseline's binary: one that the relay's agent offers,

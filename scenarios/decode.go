@@ -50,6 +50,23 @@ func (d *decoder) mapping(n *yaml.Node, where string, f fields) {
 	}
 }
 
+// given reports whether a mapping has a key, or a mapping in it has: with a value,
+// whatever that is worth, or with more than an empty list.
+func given(n *yaml.Node, path ...string) bool {
+	if len(path) == 0 {
+		return n.Kind == yaml.ScalarNode || len(n.Content) > 0
+	}
+	if n.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == path[0] {
+			return given(n.Content[i+1], path[1:]...)
+		}
+	}
+	return false
+}
+
 // suggest finds the known key that was probably meant.
 func suggest(key string, f fields) string {
 	best, at := 3, ""

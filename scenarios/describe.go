@@ -81,19 +81,60 @@ func (s *Scenario) AddExternal(arg string) error {
 	return nil
 }
 
-// Plan is what a sweep of the scenario on this host would run, for a dry run.
-func (s *Scenario) Plan() (*results.Table, error) {
-	r := s.Resolved
+// here are the configurations that a sweep on this host would measure, before it has
+// looked for rates, and on which CPUs.
+func (s *Scenario) here() (Split, *Resolved, error) {
 	avail, err := cpu.Available()
 	if err != nil {
-		return nil, err
+		return Split{}, nil, err
 	}
 	split, err := fitCPUs(s.CPUs, probe.Siblings(avail))
+	if err != nil || s.Resolved != nil {
+		return split, s.Resolved, err
+	}
+	return split, &Resolved{Configurations: s.configurations(func(relay string) []int { return autoWorkers(relay, split.Relay.Size()) })}, nil
+}
+
+// Foretell says what is already known to be wrong with the trials of a sweep on this
+// host: whose will all be marked oversubscribed.
+func (s *Scenario) Foretell() ([]string, error) {
+	split, r, err := s.here()
 	if err != nil {
 		return nil, err
 	}
-	if r == nil {
-		r = &Resolved{Configurations: s.configurations(func(relay string) []int { return autoWorkers(relay, split.Relay.Size()) })}
+	return oversubscribed(split, r.Configurations), nil
+}
+
+// oversubscribed foretells what results.Judge will find of the CPUs.
+func oversubscribed(split Split, configurations []Configuration) []string {
+	const marked = "will be marked " + string(results.Oversubscribed)
+	if both := split.Relay.Intersection(split.Client); !both.IsEmpty() {
+		return []string{fmt.Sprintf("On this host every trial %s: relay and client share CPU %s. Give them CPUs of their own (cpus), or a host each.", marked, both)}
+	}
+	var all []results.Config
+	for _, c := range configurations {
+		all = append(all, c.Config)
+	}
+	names := results.Names(all)
+	var over []string
+	for _, c := range all {
+		if c.Workers > split.Relay.Size() && !slices.Contains(over, names[c]) {
+			over = append(over, names[c])
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("On this host every trial of these %s, with more workers than the relay has CPUs (%s): %s.", marked, split.Relay, strings.Join(over, ", "))}
+}
+
+// Plan is what a sweep of the scenario on this host would run, for a dry run.
+func (s *Scenario) Plan() (*results.Table, error) {
+	split, r, err := s.here()
+	if err != nil {
+		return nil, err
+	}
+	if s.Resolved == nil {
 		for i := range r.Configurations {
 			r.Configurations[i].Rates = s.Load.Rate
 			if s.Load.Search != nil {
@@ -124,8 +165,9 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	trials, probes, searches, looks, profiles := 0, 0, 0, 0, 0
+	trials, climbs, searches, looks, profiles := 0, 0, 0, 0, 0
 	var searchTime time.Duration
+	clients := map[results.Config]bool{}
 	for _, c := range r.Configurations {
 		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
 			row(c.Config, "n/a", "0")
@@ -135,6 +177,7 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		var rates []string
 		n := 0
 		profiles++
+		clients[clientOf(c.Config)] = true
 		for _, rate := range c.Rates {
 			rates = append(rates, rate.String())
 			n++
@@ -142,8 +185,8 @@ func (s *Scenario) Plan() (*results.Table, error) {
 				n += autoRates - 1
 			}
 		}
-		if s.Resolved == nil && s.Load.needsProbe() {
-			probes++
+		if s.Resolved == nil && s.Load.needsKnee() {
+			climbs++
 		}
 		trials += n * s.Runs.Max
 		count := fmt.Sprint(n * s.Runs.Max)
@@ -158,27 +201,29 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		row(c.Config, strings.Join(rates, " "), count)
 	}
-	about := time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime + searchTime
+	about := aroundTime + time.Duration(float64(trials)*s.Runs.typical())/time.Duration(s.Runs.Max)*s.trialTime() +
+		time.Duration(climbs)*climbTime + time.Duration(len(clients))*calibrationWindows.total() + searchTime
 	if s.Profile {
 		about += time.Duration(profiles) * (s.Warmup + max(s.Measure, profileWindow) + overhead)
 		t.Notes = append(t.Notes, fmt.Sprintf("profile: %d trials more, in which the relay is sampled.", profiles))
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
 	if s.Runs.UntilCI > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.Max))
+		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d, their time as half-way.", s.Runs, s.Runs.Max))
 	}
 	if searches > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v, the client's own limit will be taken.",
+		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v; twice what the climb finds will be taken.",
 			s.Load.Search, looks, searchTime.Round(time.Second), searchGuess))
 	}
-	if probes > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a short probe of each configuration; auto is counted as %d rates.", autoRates))
+	t.Notes = append(t.Notes, oversubscribed(split, r.Configurations)...)
+	if climbs > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a climb of each configuration, some %v; auto is counted as %d rates, the most it makes.", climbTime, autoRates))
 	}
 	return t, nil
 }
 
-// Estimates for a plan.
-const (
-	autoRates = 6 // what a ladder has at most
-	probeTime = 9 * time.Second
-)
+// climbTime is about what a climb takes: a dozen looks.
+const climbTime = 10 * time.Second
+
+// aroundTime is for what is done once: agents, the doctor's look, the report.
+const aroundTime = 4 * time.Second

@@ -116,7 +116,8 @@ type Planned struct {
 
 // TrialPlan is what a sweep of the scenario sets out to measure.
 func (s *Scenario) TrialPlan() *results.Plan {
-	p := &results.Plan{MinRuns: s.Runs.Min, MaxRuns: s.Runs.Max, UntilCI: s.Runs.UntilCI, Unresolved: s.Resolved == nil}
+	p := s.Runs.plan()
+	p.Unresolved = s.Resolved == nil
 	if s.Resolved != nil {
 		p.Points = s.Resolved.points()
 	}
@@ -151,7 +152,7 @@ func (r *Resolved) trials(runs int) []Planned {
 
 // overhead is about what a trial takes beside its windows: starting and stopping
 // the relay, logins, registration, drain.
-const overhead = 600 * time.Millisecond
+const overhead = 400 * time.Millisecond
 
 // trialTime estimates one trial.
 func (s *Scenario) trialTime() time.Duration { return s.Warmup + s.Measure + overhead }

@@ -73,19 +73,20 @@ func Parse(file string, b []byte) (*Scenario, error) {
 
 // complete checks what the keys must have given together, and fills in defaults.
 func (d *decoder) complete(root *yaml.Node, s *Scenario) {
-	if s.Name == "" {
+	// A value that was refused is not missing, too.
+	if s.Name == "" && !given(root, "name") {
 		d.fail(root, "scenario: name is missing")
 	}
 	if s.Measure == 0 && len(s.Load.Rate) == 0 && s.Load.Search != nil {
 		s.Measure = s.Load.Search.Final // there is nothing else to measure
 	}
-	if s.Measure == 0 {
+	if s.Measure == 0 && !given(root, "measure") {
 		d.fail(root, "scenario: measure is missing: how long is the measuring window?")
 	}
-	if len(s.Load.Rate) == 0 && s.Load.Search == nil {
+	if len(s.Load.Rate) == 0 && s.Load.Search == nil && !given(root, "load", "rate") && !given(root, "load", "search") {
 		d.fail(root, "scenario: load.rate is missing: auto, or a list of rates such as [1Gbps, 5Gbps]; or else load.search: ndr-pdr")
 	}
-	if len(s.Relays) == 0 {
+	if len(s.Relays) == 0 && !given(root, "relays") {
 		d.fail(root, "scenario: relays is missing: which relays are measured?")
 	}
 	l := &s.Load
@@ -162,7 +163,9 @@ func (d *decoder) checkRelay(n *yaml.Node, r *RelayAxes) {
 	hdOnly := len(r.OnFull)+len(r.Moderation)+len(r.SocketBuffer)+r.QueuePackets+int(r.QueueBytes)+len(r.Congestion) > 0
 	switch r.Relay {
 	case "":
-		d.fail(n, "relays: relay is missing: hd, derper, or a name for another DERP server")
+		if !given(n, "relay") {
+			d.fail(n, "relays: relay is missing: hd, derper, or a name for another DERP server")
+		}
 	case results.RelayNone:
 		d.fail(n, "relays: %q is the client's calibration, it runs by itself", r.Relay)
 	case results.RelayHD:

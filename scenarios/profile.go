@@ -126,7 +126,7 @@ func (s *sweep) profile(ctx context.Context, c results.Config, hd fleet.Binary, 
 		err = s.measureBeside(ctx, t, r, w, func(ctx context.Context, begin, end int64) {
 			p, perr = r.Profile(ctx, begin, end, profile.DefaultFrequency)
 		})
-		err = errors.Join(err, stopRelay(ctx, r))
+		err = s.endRelay(ctx, t, r, err)
 	}
 	if errors.Is(perr, fleet.ErrNoProfile) {
 		t.NA, t.Load, t.Relay = perr.Error(), nil, nil

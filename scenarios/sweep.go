@@ -44,7 +44,10 @@ type Sweep struct {
 	Data    string         // address the relay listens on; empty: its member's
 	// HostWait is how long to wait for a host that has gone; 0: DefaultHostWait.
 	HostWait time.Duration
-	Log      func(string) // gets what the user should know of the hosts; nil: nobody
+	// RelayWait is how long a relay may take to accept connections; 0:
+	// fleet.DefaultRelayWait.
+	RelayWait time.Duration
+	Log       func(string) // gets what the user should know of the hosts; nil: nobody
 
 	Binary  string   // hdbench, for agents and their children
 	Version string   // of it
@@ -106,7 +109,10 @@ func (o Sweep) Run(ctx context.Context) (dir string, err error) {
 	if err := s.searchAll(ctx); err != nil {
 		return s.dir, err
 	}
-	return s.dir, s.profileAll(ctx)
+	if err := s.profileAll(ctx); err != nil {
+		return s.dir, err
+	}
+	return s.dir, s.checkResults()
 }
 
 // hereOnly is the fleet of a sweep on one machine: an agent for each side.
@@ -134,12 +140,14 @@ type sweep struct {
 	versions    map[relayVersion]availability
 	limits      map[results.Config]clientLimit // the clients' own, by clientOf
 	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
+	failures    map[results.Config]failure     // and how many did so in a row
+	failed      map[results.Config]int         // of the folder that is continued: records that have failed
 	examined    *measure.Examination           // of the hosts, before anything is run
 }
 
 // open reads what there is before anything is started.
 func (s *sweep) open() error {
-	s.done = map[string]*results.Trial{}
+	s.done, s.failed = map[string]*results.Trial{}, map[results.Config]int{}
 	if s.Resume == "" {
 		s.sc, s.dir = s.Scenario, s.Out
 		s.sc.Profile = s.sc.Profile || s.Profile
@@ -181,6 +189,8 @@ func (s *sweep) open() error {
 	for _, t := range set.Trials {
 		if t.OK() || t.NA != "" { // a failed trial gets another chance
 			s.done[t.ID] = t
+		} else if t.Kind == results.KindTrial || t.Kind == results.KindSearch {
+			s.failed[t.Point.Config]++
 		}
 	}
 	return nil
@@ -350,13 +360,20 @@ func (s *sweep) measureAll(ctx context.Context) error {
 			todo = append(todo, p)
 		}
 	}
+	names := s.names()
+	if s.Resume != "" {
+		s.sayAgain(todo, names)
+	}
 	if len(todo) == 0 && s.sc.Load.Search != nil {
 		return nil
 	}
 	s.Progress.Begin("trials", len(todo))
+	s.Progress.Expect(s.sc.trialTime())
 	defer s.Progress.End()
-	names := s.names()
-	for _, p := range todo {
+	for i, p := range todo {
+		if s.givenUp(p.Point.Config) {
+			continue
+		}
 		if s.enough(p.Point) {
 			s.Progress.Skip()
 			continue
@@ -366,12 +383,51 @@ func (s *sweep) measureAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.failing[p.Point.Config] {
+			s.Progress.Fail(text)
+			s.giveUp(todo[i+1:], p.Point.Config, names)
+			continue
+		}
 		if s.enough(p.Point) {
 			text += ", enough"
 		}
 		s.Progress.Done(text)
 	}
 	return nil
+}
+
+// giveUp leaves out what is left of a configuration that fails and fails.
+func (s *sweep) giveUp(left []Planned, c results.Config, names map[results.Config]string) {
+	if !s.givenUp(c) {
+		return
+	}
+	n := 0
+	for _, p := range left {
+		if p.Point.Config == c {
+			s.Progress.Skip()
+			n++
+		}
+	}
+	s.Progress.Note(fmt.Sprintf("%s is given up: %d measurements in a row have failed; %d more of its trials are left out", names[c], s.failures[c].row, n))
+}
+
+// sayAgain says what a sweep that is continued makes, and what of it once more.
+func (s *sweep) sayAgain(todo []Planned, names map[results.Config]string) {
+	count := map[results.Config]int{}
+	for _, p := range todo {
+		count[p.Point.Config]++
+	}
+	for _, c := range s.sc.Resolved.Configurations {
+		n, again := count[c.Config], s.failed[c.Config]
+		switch {
+		case n > 0 && again > 0:
+			s.Progress.Note(fmt.Sprintf("%s: %d trials to be made, %d of them again: they failed", names[c.Config], n, again))
+		case n > 0:
+			s.Progress.Note(fmt.Sprintf("%s: %d trials to be made", names[c.Config], n))
+		case again > 0:
+			s.Progress.Note(fmt.Sprintf("%s: %d looks to be taken again: they failed", names[c.Config], again))
+		}
+	}
 }
 
 // enough reports whether a point needs no more runs. Of two builds, runs count
@@ -422,6 +478,9 @@ func outcome(t *results.Trial) string {
 	text := fmt.Sprintf("delivered %.0f Mbps", t.Load.DeliveredBps/1e6)
 	if loss, ok := t.Load.Loss(); ok {
 		text += fmt.Sprintf(", loss %.2f %%", 100*loss)
+	}
+	for _, n := range t.RelayNotes {
+		text += ", relay " + n.What
 	}
 	said := map[results.Code]bool{}
 	for _, f := range t.Validity {

@@ -16,6 +16,9 @@ import (
 // windows are the times of one measurement.
 type windows struct{ warmup, measure, drain time.Duration }
 
+// total is about what a measurement with these windows takes.
+func (w windows) total() time.Duration { return w.warmup + w.measure + overhead }
+
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it.
@@ -43,8 +46,7 @@ func (s *sweep) through(ctx context.Context, t *results.Trial, hd fleet.Binary, 
 	began := time.Now()
 	r, err := s.startBuild(ctx, t.Point.Config, hd)
 	if err == nil {
-		err = s.measure(ctx, t, r, w)
-		err = errors.Join(err, stopRelay(ctx, r))
+		err = s.endRelay(ctx, t, r, s.measure(ctx, t, r, w))
 	}
 	s.finish(t, began, err)
 	return err
@@ -80,11 +82,36 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 	return r.Stop(ctx)
 }
 
+// endRelay ends a trial's relay, which was measured with err. A good measurement
+// stays one, however the relay ends: that is noted. Of a bad one it may be the cause.
+func (s *sweep) endRelay(ctx context.Context, t *results.Trial, r *fleet.Relay, err error) error {
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	e, stopErr := r.End(stopCtx, err != nil || t.Load == nil || t.Load.DeliveredPackets == 0)
+	if e.Died != "" {
+		e.Notes = append(e.Notes, measure.RelayNote{What: measure.NoteDied, Detail: "it ended before it was told to: " + e.Died})
+	}
+	if stopErr != nil {
+		e.Notes = append(e.Notes, measure.RelayNote{What: measure.NoteUnknown, Detail: stopErr.Error()})
+	}
+	if err == nil {
+		t.RelayNotes = e.Notes
+		if stopErr != nil { // it may still run
+			return s.restore(ctx)
+		}
+		return nil
+	}
+	for _, n := range e.Notes {
+		err = fmt.Errorf("%w; the relay: %s: %s", err, n.What, n.Detail)
+	}
+	return err
+}
+
 // startBuild starts a relay, hd from another binary if one is given.
 func (s *sweep) startBuild(ctx context.Context, c results.Config, hd fleet.Binary) (*fleet.Relay, error) {
 	spec := fleet.RelaySpec{
 		Kind: fleet.KindExternal, Transport: c.Transport, Workers: c.Workers,
-		CPUs: s.split.Relay.String(), Host: s.dataAddr,
+		CPUs: s.split.Relay.String(), Host: s.dataAddr, Wait: s.RelayWait,
 		OnFull: c.OnFull, Moderation: time.Duration(c.ModerationNS), QueuePackets: c.QueuePackets,
 		QueueBytes: c.QueueBytes, SocketBuffer: c.SocketBuffer, Congestion: c.Congestion,
 		Command: s.sc.externalCommand(c.Relay),
@@ -265,5 +292,6 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 // The windows of what is not a trial.
 var (
 	calibrationWindows = windows{300 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second}
-	probeWindows       = windows{200 * time.Millisecond, 400 * time.Millisecond, time.Second}
+	climbWindows       = windows{150 * time.Millisecond, 300 * time.Millisecond, time.Second}
+	climbAgainWindows  = windows{150 * time.Millisecond, 600 * time.Millisecond, time.Second} // where that found the rate not carried
 )

@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
 # The commands are real relays and loads under way: the race detector makes five
-# minutes of one, and what it would find is in the packages. Results are statistics
-# without a goroutine: it makes two minutes of twelve seconds.
-plain=(./cmd/... ./results/...)
+# minutes of one, and what it would find is in the packages. Results and measure are
+# statistics without a goroutine: it makes two minutes of twelve seconds.
+plain=(./cmd/... ./results/... ./internal/measure/...)
 
 step setup scripts/setup.sh systemd-analyze chromium
 step build make --no-print-directory build baseline

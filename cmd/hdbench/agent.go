@@ -38,7 +38,7 @@ other, name a lock for each part: HDBENCH_LOCK=left in its agents' environment.`
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			c.Version = version()
+			c.Version, c.Alone = version(), true
 			// Who has split a host names the lock of each part.
 			c.Lock = cmp.Or(os.Getenv("HDBENCH_LOCK"), fleet.DefaultHostLock)
 			if c.Binary, err = os.Executable(); err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -86,7 +88,11 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 	session, err := loadgen.Prepare(ctx, c)
 	switch {
 	case errors.Is(err, loadgen.ErrUnreachable):
-		return coded(exitBadInput, fmt.Errorf("load: %w", err), "is the relay running, and is this its address?")
+		hint := "is the relay running, and is this its address?"
+		if host, without := noPort(c.Relay); without {
+			hint = "give the relay's port too, such as --relay " + net.JoinHostPort(host, "3340")
+		}
+		return coded(exitBadInput, fmt.Errorf("load: %w", err), hint)
 	case errors.Is(err, loadgen.ErrNotReached):
 		return failed(fmt.Errorf("load: %w", err))
 	case err != nil:
@@ -105,6 +111,15 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 		title += ", no relay between"
 	}
 	return results.LoadTable(title, m).Write(s.out, results.Terminal)
+}
+
+// noPort reports whether an address has no port, and which host it is of.
+func noPort(addr string) (host string, without bool) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = strings.Trim(addr, "[]")
+	}
+	return cmp.Or(host, "127.0.0.1"), err != nil || port == ""
 }
 
 // run runs a prepared load: at once, or when it is told to.

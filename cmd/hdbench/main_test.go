@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hdbench/internal/lab/badrelay"
 	"hdbench/internal/transport"
 	"hdbench/results"
 )
@@ -24,7 +25,7 @@ import (
 // TestMain lets the test binary be hdbench: the scripts run it as a user does,
 // and it starts itself as its own agents, relays and loads.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hdbench": main})
+	testscript.Main(m, map[string]func(){"hdbench": main, "badrelay": badrelay.Main})
 }
 
 func TestScripts(t *testing.T) {

@@ -45,10 +45,18 @@ func newScenarios(s *streams) *cobra.Command {
 			Use: "check FILE", Short: "find what is wrong with a scenario file", Args: cobra.ExactArgs(1),
 			Example: "  hdbench scenarios check mine.yaml",
 			RunE: func(_ *cobra.Command, args []string) error {
-				if _, err := scenarios.Load(args[0]); err != nil {
+				sc, err := scenarios.Load(args[0])
+				if err != nil {
 					return badInput(err)
 				}
 				fmt.Fprintf(s.out, "%s: ok\n", args[0])
+				lines, err := sc.Foretell()
+				if err != nil { // the file is right, and meant for another host
+					lines = []string{fmt.Sprintf("It cannot be run on this host: %v.", err)}
+				}
+				for _, line := range lines {
+					fmt.Fprintf(s.out, "%s: %s\n", args[0], line)
+				}
 				return nil
 			},
 		},

@@ -84,6 +84,7 @@ measured. With --nats the agents are your own, found by role and label;
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
 	f.BoolVar(&o.Profile, "profile", false, "sample every configuration in a trial of its own: where its CPU time goes")
 	f.BoolVar(&o.Strict, "strict", false, "refuse to run, exit code 2, where a check of hdbench doctor fails")
+	f.DurationVar(&o.RelayWait, "relay-wait", fleet.DefaultRelayWait, "how long a relay may take to accept connections")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
 	cmd.MarkFlagsMutuallyExclusive("out", "resume")
 	cmd.MarkFlagsMutuallyExclusive("external", "resume")
@@ -150,6 +151,12 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintf(s.err, "\nhdbench: interrupted; what was measured is kept, continue with: hdbench sweep --resume %s\n", dir)
 		return errInterrupted
+	case errors.Is(err, scenarios.ErrNoResult):
+		show := printReport
+		if o.Interleave != "" {
+			show = printInterleaved
+		}
+		return errors.Join(show(s, dir), coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir)))
 	case errors.Is(err, scenarios.ErrBadInput):
 		return badInput(fmt.Errorf("sweep: %w", err))
 	case errors.Is(err, fleet.ErrBusy) || errors.Is(err, fleet.ErrHeld):

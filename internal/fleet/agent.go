@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/sys/unix"
 
 	"hdbench/internal/line"
 	"hdbench/internal/mono"
@@ -24,6 +25,9 @@ type AgentConfig struct {
 	Version string // of hdbench
 	Binary  string // hdbench, for the children
 	Lock    string // of the host, taken for each controller; empty: none
+	// Alone: the process is the agent and nothing else. Then orphans of what it has
+	// started become its children, and it ends them.
+	Alone bool
 
 	// Conn and Credential are of an agent that its controller has started: it lives
 	// as long as this connection, and does all that its controller asks for.
@@ -84,6 +88,11 @@ func RunAgent(ctx context.Context, cfg AgentConfig) error {
 		relays: map[string]*liveRelay{}, loads: map[string]*child{},
 	}
 	a.holder.heard = time.Now()
+	if a.spawn.alone = cfg.Alone; cfg.Alone {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return fmt.Errorf("become the subreaper of what it starts: %w", err)
+		}
+	}
 	dir, remove, err := tempDir("", "hdbench-agent")
 	if err != nil {
 		return err
@@ -185,6 +194,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbRelayCounters: answer(a.relayCounters),
 		verbRelayStop:     answer(a.stopRelay),
 		verbRelayVersion:  answer(a.relayVersion),
+		verbRelayCheck:    answer(a.checkRelay),
 		verbLoadPrepare:   answer(a.prepareLoad),
 		verbLoadRun:       answer(a.runLoad),
 		verbLoadDrain:     answer(a.drainLoad),
@@ -321,7 +331,6 @@ func (a *agent) endChildren() {
 		}
 	}
 	for _, r := range relays {
-		r.child.stop(0)
-		r.cleanUp()
+		r.kill()
 	}
 }

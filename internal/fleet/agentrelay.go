@@ -24,6 +24,7 @@ import (
 // liveRelay is a relay of an agent's.
 type liveRelay struct {
 	child     *child
+	kin       *kin // of a relay that is not ours; else nil: hd starts nothing
 	info      RelayInfo
 	kernelTLS *measure.KernelTLS // of the host when the relay was started; nil without TLS
 	// counters reads the relay's own; nil if it has none we can read.
@@ -63,10 +64,7 @@ func (a *agent) startRelay(ctx context.Context, s RelaySpec) (RelayInfo, error) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || ctx.Err() != nil || len(a.relays) >= maxChildren {
-		go func() {
-			r.child.stop(0)
-			r.cleanUp()
-		}()
+		go r.kill()
 		return RelayInfo{}, errClosing
 	}
 	a.relays[r.info.ID] = r
@@ -157,54 +155,40 @@ const portTries = 3
 
 // startOnPort starts a relay that must be told its port, and waits until it
 // accepts connections. make gives the command and its environment.
-func (a *agent) startOnPort(ctx context.Context, host string, set cpu.Set, make func(port string) (argv, env []string, err error)) (*child, RelayInfo, error) {
+func (a *agent) startOnPort(ctx context.Context, spec RelaySpec, set cpu.Set, make func(port string) (argv, env []string, err error)) (*liveRelay, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(spec.Wait, DefaultRelayWait))
+	defer cancel()
 	for try := 1; ; try++ {
-		port, err := freePort(host)
+		port, err := freePort(spec.Host)
 		if err != nil {
-			return nil, RelayInfo{}, err
+			return nil, err
 		}
 		argv, env, err := make(port)
 		if err != nil {
-			return nil, RelayInfo{}, err
+			return nil, err
 		}
-		c, err := startChild(a.spawn, set, unix.SIGKILL, env, argv...)
+		mark := newMark()
+		c, err := startChild(a.spawn, set, unix.SIGKILL, append(env[:len(env):len(env)], mark), argv...)
 		if err != nil {
-			return nil, RelayInfo{}, err
+			return nil, err
 		}
-		info := RelayInfo{Addr: net.JoinHostPort(host, port), Command: hide(argv), Env: env}
-		err = waitAccepting(ctx, info.Addr, c)
+		c.listen()
+		r := &liveRelay{child: c, info: RelayInfo{Addr: net.JoinHostPort(spec.Host, port), Command: hide(argv), Env: env}, cleanUp: func() {}}
+		if r.kin, err = newKin(a.spawn, c.pid(), mark); err == nil {
+			err = waitAccepting(ctx, r.info.Addr, c, r.kin)
+		}
 		if err == nil {
-			return c, info, nil
+			return r, nil
 		}
-		c.stop(0)
+		r.kill()
 		if try == portTries || !strings.Contains(err.Error(), "address already in use") {
-			return nil, RelayInfo{}, err
-		}
-	}
-}
-
-// waitAccepting waits until something accepts connections at addr, or the child
-// that should has ended.
-func waitAccepting(ctx context.Context, addr string, c *child) error {
-	for {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", addr)
-		if err == nil {
-			conn.Close()
-			return nil
-		}
-		select {
-		case <-c.ended:
-			return c.failure()
-		case <-ctx.Done():
-			return fmt.Errorf("it does not accept connections at %s: %w; it said: %s", addr, context.Cause(ctx), c.stderr)
-		case <-time.After(10 * time.Millisecond):
+			return nil, err
 		}
 	}
 }
 
 func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
-	version, err := DerperVersion(ctx, s.Path)
+	version, err := a.derperVersion(ctx, s.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +208,7 @@ func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liv
 		clean()
 		return nil, fmt.Errorf("%w: derper has no transport %s", errBadRequest, s.Transport)
 	}
-	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
+	r, err := a.startOnPort(ctx, s, set, func(port string) (argv, env []string, err error) {
 		return append([]string{
 			s.Path, "-c", dir + "/derper.key", "-a", net.JoinHostPort(s.Host, port), "-stun=false", "-http-port=-1",
 		}, secure...), []string{"GOMAXPROCS=" + strconv.Itoa(s.Workers), "TS_ALLOW_DEBUG_IP=" + s.Host}, nil
@@ -233,11 +217,9 @@ func (a *agent) startDerper(ctx context.Context, s RelaySpec, set cpu.Set) (*liv
 		clean()
 		return nil, err
 	}
-	info.Version, info.GOMAXPROCS = version, s.Workers
-	return &liveRelay{
-		child: c, info: info, cleanUp: clean,
-		counters: func(ctx context.Context) (*measure.Counters, error) { return derperCounters(ctx, info.Addr, scheme) },
-	}, nil
+	r.info.Version, r.info.GOMAXPROCS, r.cleanUp = version, s.Workers, clean
+	r.counters = func(ctx context.Context) (*measure.Counters, error) { return derperCounters(ctx, r.info.Addr, scheme) }
+	return r, nil
 }
 
 // DerperVersion asks a derper binary what it is. Built from the module proxy it
@@ -255,6 +237,11 @@ func DerperVersion(ctx context.Context, path string) (string, error) {
 	return strings.TrimSuffix(strings.TrimSpace(line), "-ERR-BuildInfo"), nil
 }
 
+func (a *agent) derperVersion(ctx context.Context, path string) (version string, err error) {
+	a.spawn.apart(func() { version, err = DerperVersion(ctx, path) })
+	return version, err
+}
+
 func (a *agent) relayVersion(ctx context.Context, r versionRequest) (versionReply, error) {
 	switch r.Kind {
 	case KindHD:
@@ -263,7 +250,7 @@ func (a *agent) relayVersion(ctx context.Context, r versionRequest) (versionRepl
 		if err := a.allowBinary(r.Path, r.SHA256); err != nil {
 			return versionReply{}, err
 		}
-		v, err := DerperVersion(ctx, r.Path)
+		v, err := a.derperVersion(ctx, r.Path)
 		return versionReply{v}, err
 	default:
 		return versionReply{}, fmt.Errorf("%w: the version of a %s relay is not known", errBadRequest, r.Kind)
@@ -358,22 +345,22 @@ func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply,
 // errRelayDied means that a relay had ended before it was stopped.
 var errRelayDied = errors.New("the relay ended by itself")
 
-func (a *agent) stopRelay(_ context.Context, ref relayRef) (struct{}, error) {
+func (a *agent) stopRelay(ctx context.Context, s stopRequest) (RelayEnd, error) {
 	a.mu.Lock()
-	r := a.relays[ref.ID]
-	delete(a.relays, ref.ID)
+	r := a.relays[s.ID]
+	delete(a.relays, s.ID)
 	a.mu.Unlock()
 	if r == nil {
-		return struct{}{}, fmt.Errorf("%w: no relay %q", errBadRequest, ref.ID)
+		return RelayEnd{}, fmt.Errorf("%w: no relay %q", errBadRequest, s.ID)
 	}
-	defer r.cleanUp()
-	select {
-	case <-r.child.ended:
-		err := fmt.Errorf("%w: %w", errRelayDied, r.child.failure())
-		r.child.stop(0)
-		return struct{}{}, err
-	default:
-		r.child.stop(relayGrace)
-		return struct{}{}, nil
+	return r.end(ctx, s.Look), nil
+}
+
+// kill ends a relay, and all that it has started, at once.
+func (r *liveRelay) kill() {
+	r.child.stop(0)
+	if r.kin != nil {
+		r.kin.end()
 	}
+	r.cleanUp()
 }

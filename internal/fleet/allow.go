@@ -90,6 +90,9 @@ func (s RelaySpec) check() error {
 	if s.Moderation < 0 || s.Moderation > relay.MaxModeration {
 		return fmt.Errorf("moderation %v, want %v at most", s.Moderation, relay.MaxModeration)
 	}
+	if s.Wait < 0 || s.Wait > maxSpan {
+		return fmt.Errorf("a wait of %v, want %v at most", s.Wait, maxSpan)
+	}
 	if len(s.Command) > maxCommand {
 		return fmt.Errorf("a command of %d bytes, want %d at most", len(s.Command), maxCommand)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -87,7 +88,7 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 			return nil, err
 		}
 	}
-	c, info, err := a.startOnPort(ctx, s.Host, set, func(port string) (argv, env []string, err error) {
+	live, err := a.startOnPort(ctx, s, set, func(port string) (argv, env []string, err error) {
 		r := strings.NewReplacer("{addr}", net.JoinHostPort(s.Host, port), "{host}", s.Host, "{port}", port,
 			"{workers}", strconv.Itoa(s.Workers), "{cpus}", set.String(), "{cert}", certFile, "{key}", keyFile)
 		for _, w := range words {
@@ -99,6 +100,29 @@ func (a *agent) startExternal(ctx context.Context, s RelaySpec, set cpu.Set) (*l
 		clean()
 		return nil, err
 	}
-	info.Version = "external"
-	return &liveRelay{child: c, info: info, cleanUp: clean}, nil
+	live.info.Version, live.cleanUp = "external", clean
+	return live, nil
+}
+
+// checkRelay finds what would keep a relay from being started.
+func (a *agent) checkRelay(_ context.Context, s RelaySpec) (struct{}, error) {
+	if s.Kind == KindExternal {
+		if err := a.allow(s); err != nil {
+			return struct{}{}, err
+		}
+		if err := CheckCommand(s.Command); err != nil {
+			return struct{}{}, fmt.Errorf("%w: %v", errBadRequest, err)
+		}
+		words, err := shellwords.Parse(s.Command)
+		if err != nil {
+			return struct{}{}, fmt.Errorf("%w: %v", errBadRequest, err)
+		}
+		if _, err := exec.LookPath(words[0]); err != nil {
+			return struct{}{}, err
+		}
+	}
+	if _, err := freePort(s.Host); err != nil {
+		return struct{}{}, fmt.Errorf("no relay can listen at %s: %w", s.Host, err)
+	}
+	return struct{}{}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hdbench/internal/cpu"
+	"hdbench/internal/lab/badrelay"
 )
 
 // TestMain lets the test binary play the processes that agents start.
@@ -39,6 +40,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		time.Sleep(10 * time.Minute)
+	case "badrelay":
+		badrelay.Main()
+		os.Exit(0)
 	case "holder": // of a host's lock
 		if _, err := lockHost(os.Getenv("FLEET_TEST_LOCK"), lockQuestion{Sweep: "one", Agent: "relay"}, nil); err != nil {
 			os.Exit(1)

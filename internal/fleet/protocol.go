@@ -28,6 +28,7 @@ const (
 	verbRelayProfile  = "relay-profile"
 	verbRelayCounters = "relay-counters"
 	verbRelayStop     = "relay-stop"
+	verbRelayCheck    = "relay-check"
 	verbRelayVersion  = "relay-version"
 	verbLoadPrepare   = "load-prepare"
 	verbLoadRun       = "load-run"
@@ -117,6 +118,8 @@ type RelaySpec struct {
 	Workers   int       `json:"workers"` // of derper: GOMAXPROCS
 	CPUs      string    `json:"cpus"`    // the process runs on these only
 	Host      string    `json:"host"`    // address to listen on, without port
+	// Wait is how long it may take to accept connections; 0: DefaultRelayWait.
+	Wait time.Duration `json:"wait_ns,omitempty"`
 
 	OnFull       string        `json:"on_full,omitempty"`
 	Moderation   time.Duration `json:"moderation_ns,omitempty"`

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"hdbench/internal/measure"
@@ -13,18 +15,26 @@ type Relay struct {
 	Info RelayInfo
 }
 
-// relayStartTimeout bounds a relay's way to accepting connections.
-const relayStartTimeout = 30 * time.Second
+// relayAnswer is how much longer than a relay may take its agent may: it ends one
+// that does not start, and all that that has started.
+const relayAnswer = 10*time.Second + endPatience
 
 // StartRelay starts a relay and waits until it accepts connections.
 func (h *Host) StartRelay(ctx context.Context, spec RelaySpec) (*Relay, error) {
-	ctx, cancel := context.WithTimeout(ctx, relayStartTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(spec.Wait, DefaultRelayWait)+relayAnswer)
 	defer cancel()
 	r := &Relay{host: h}
 	if err := h.call(ctx, verbRelayStart, spec, &r.Info); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// CheckRelay asks whether the host could start a relay, without starting it: whether
+// its command's program is there and may be run, and whether a port can be had at its
+// address. What the host answers is a RemoteError.
+func (h *Host) CheckRelay(ctx context.Context, spec RelaySpec) error {
+	return h.call(ctx, verbRelayCheck, spec, nil)
 }
 
 // RelayVersion asks which version of a relay the host would run.
@@ -50,7 +60,19 @@ func (r *Relay) Counters(ctx context.Context) (*measure.Counters, *measure.Kerne
 	return c.Counters, c.KernelTLS, err
 }
 
-// Stop ends the relay and waits until it has.
+// End ends the relay, with all that it has started, and says how it ended. With look
+// it is asked for what it does when nobody uses it: its trial has failed.
+func (r *Relay) End(ctx context.Context, look bool) (RelayEnd, error) {
+	var e RelayEnd
+	err := r.host.call(ctx, verbRelayStop, stopRequest{r.Info.ID, look}, &e)
+	return e, err
+}
+
+// Stop ends the relay; one that has ended by itself is an error.
 func (r *Relay) Stop(ctx context.Context) error {
-	return r.host.call(ctx, verbRelayStop, relayRef{r.Info.ID}, nil)
+	e, err := r.End(ctx, false)
+	if err == nil && e.Died != "" {
+		err = fmt.Errorf("%w: %s", errRelayDied, e.Died)
+	}
+	return err
 }

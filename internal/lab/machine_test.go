@@ -381,7 +381,7 @@ func TestKilledControllerLeavesNoProcess(t *testing.T) {
 // awaitNone waits until no process has a mark in its command line.
 func awaitNone(t *testing.T, mark string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		left := processes(t, mark)
 		if len(left) == 0 {
 			return

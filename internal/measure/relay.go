@@ -31,6 +31,22 @@ type Relay struct {
 // MaxThreadTimes bounds how many threads of a relay are told apart.
 const MaxThreadTimes = 16
 
+// RelayNote is what a relay did that it should not, and that spoils no number.
+type RelayNote struct {
+	What   string `json:"what"`   // one of the words below
+	Detail string `json:"detail"` // goes behind the relay's name
+}
+
+// What relays do that they should not.
+const (
+	NoteStubborn = "ignored SIGTERM"
+	NoteLeft     = "left processes"
+	NotePort     = "kept its port"
+	NoteBusy     = "busy without delivering"
+	NoteDied     = "ended by itself"
+	NoteUnknown  = "end not known" // the agent did not say
+)
+
 // KernelTLS are differences of /proc/net/tls_stat. They are of the network
 // namespace: on one host the client's own are among them.
 type KernelTLS struct {

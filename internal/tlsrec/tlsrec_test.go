@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
