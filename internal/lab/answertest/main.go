@@ -164,7 +164,7 @@ func loadFlags(s results.Shape) []string {
 
 // comparison is what hdbench compare said of two sweeps.
 type comparison struct {
-	a, b    int // their rounds, from 1
+	a, b    int    // their rounds, from 1
 	Outcome string `json:"outcome"`
 	Judged  int    `json:"points_judged"`
 	Base    struct {
