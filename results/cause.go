@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
@@ -51,6 +52,14 @@ const (
 	// blockedShare is how much of the time senders must find their sockets full for
 	// a shortfall to be the relay's back-pressure.
 	blockedShare = 0.05
+	// standstill is how late the 99th percentile of a client's ticks must be for it to
+	// have stood still: what was due then comes in one go, which fills sockets and
+	// queues that a punctual client would not. A client under a CPU quota of 35 to 70 %
+	// has 17 to 76 ms, one on a busy machine some 3.
+	standstill = 10 * time.Millisecond
+	// heldShare is for how much of the time sockets must be full all the same for a
+	// client's standstills not to be why.
+	heldShare = 0.5
 )
 
 // Missing is the share of what was offered that did not arrive, by shortfall and
@@ -65,6 +74,12 @@ func (t *Trial) Missing() float64 {
 func CauseOf(t *Trial) Cause {
 	g := groundsOf(t)
 	return g.cause()
+}
+
+// EvidenceOf is what the cause of a trial that has numbers is decided from, in words.
+func EvidenceOf(t *Trial) string {
+	g := groundsOf(t)
+	return g.String()
 }
 
 // grounds are what a trial's record says of what stopped it, each figure a share
@@ -87,7 +102,8 @@ type grounds struct {
 
 	dropped map[string]uint64 // by the relay, by reason
 	line    []Finding
-	strain  bool // the client's strain was measured
+	strain  bool          // the client's strain was measured
+	late    time.Duration // the 99th percentile of the client's ticks
 	busiest float64
 }
 
@@ -99,6 +115,10 @@ func groundsOf(t *Trial) grounds {
 		cpu: nan, thread: nan, throttled: nan, line: lineFull(t), busiest: l.Busiest(),
 	}
 	e.loss, _ = l.Loss()
+	e.late = time.Duration(l.Pacing.P99NS)
+	for _, h := range l.Hosts {
+		e.late = max(e.late, time.Duration(h.Pacing.P99NS))
+	}
 	if s := l.Strain; s != nil {
 		e.strain = true
 		e.blocked = s.Blocked
@@ -185,6 +205,10 @@ func (e *grounds) clientLate() bool {
 	return e.held >= clientHeld
 }
 
+// stoodStill reports whether the client stopped for so long, so often, that it may
+// itself have made the crowd that the relay held back or dropped.
+func (e *grounds) stoodStill() bool { return e.late >= standstill && !(e.blocked >= heldShare) }
+
 // relayFull reports whether the relay had used up its CPU time.
 func (e *grounds) relayFull() bool {
 	return e.cpu >= relayBusy || e.thread >= relayBusy || e.throttled >= throttledShare
@@ -215,6 +239,8 @@ func (e *grounds) cause() Cause {
 		return ByClient
 	case full:
 		return RelayCPU
+	case e.stoodStill():
+		return ByClient
 	case !e.relayIdle():
 		return Unclear
 	case e.loss > CarriedBound && e.loss >= e.missing/2:
@@ -248,6 +274,9 @@ func (e *grounds) String() string {
 	add("senders blocked %s %% of the time", e.blocked)
 	if e.held > 0 {
 		add("%s %% of what is missing was the client's to send", math.Min(e.held, 1))
+	}
+	if e.late >= standstill {
+		parts = append(parts, fmt.Sprintf("1 %% of the client's ticks over %v late", e.late.Round(time.Millisecond)))
 	}
 	add("data waiting at receivers in %s %% of looks", e.waiting)
 	add("relay waited for receivers' windows %s %% of the time", e.rwnd)
