@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +26,11 @@ func keep(dir, name string, want results.Cause, set *results.Set) error {
 	if found == nil {
 		return nil
 	}
+	return keepTrial(dir, name, found)
+}
+
+// keepTrial writes one trial, which is not of use for anything else then.
+func keepTrial(dir, name string, found *results.Trial) error {
 	l := found.Load
 	l.IntervalSentBps, l.IntervalDeliveredBps = nil, nil
 	hists := []*measure.Histogram{&l.Latency, &l.RTT, &l.Lateness, &l.Pacing}
@@ -43,6 +47,9 @@ func keep(dir, name string, want results.Cause, set *results.Set) error {
 	for _, h := range hists {
 		h.Encoded = ""
 	}
+	if found.Relay != nil {
+		found.Relay.Perf = nil
+	}
 	b, err := json.MarshalIndent(found, "", " ")
 	if err != nil {
 		return err
@@ -50,6 +57,6 @@ func keep(dir, name string, want results.Cause, set *results.Set) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	file := strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "")
-	return os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.json", strings.ReplaceAll(file, "/", "-per-"))), append(b, '\n'), 0o644)
+	file := strings.NewReplacer(" ", "-", ",", "", "/", "-per-").Replace(name) + ".json"
+	return os.WriteFile(filepath.Join(dir, file), append(b, '\n'), 0o644)
 }

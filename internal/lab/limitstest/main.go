@@ -76,6 +76,7 @@ func (o *options) run(ctx context.Context) (ok bool, err error) {
 		return false, err
 	}
 	defer b.close()
+	b.keep = o.keep
 	var todo []*tally
 	for _, p := range plants {
 		if o.wants(p.name) {
@@ -113,11 +114,14 @@ func (o *options) run(ctx context.Context) (ok bool, err error) {
 		fmt.Println()
 		ok = ok && held
 	}
-	for name, part := range map[string]func(context.Context, *bench, int) (results.Table, bool, error){"throttled": throttled, "stopped": stopped} {
-		if !o.wants(name) {
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, *bench, int) (results.Table, bool, error)
+	}{{"throttled", throttled}, {"stopped", stopped}} {
+		if !o.wants(part.name) {
 			continue
 		}
-		table, held, err := part(ctx, b, o.rounds)
+		table, held, err := part.run(ctx, b, o.rounds)
 		if err != nil {
 			return false, err
 		}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"gonum.org/v1/gonum/stat"
 
 	"hdbench/internal/lab/byhand"
 	"hdbench/internal/units"
@@ -28,7 +28,7 @@ func throttled(ctx context.Context, b *bench, rounds int) (results.Table, bool, 
 	table := results.Table{
 		Title: "A throttled client: is marked what is off, and nothing else?", Keys: 1,
 		Columns: []results.Column{{Head: "share of\na CPU"}, {Head: "trials"}, {Head: "off by more\nthan 2 %"}, {Head: "of them\nmarked"}, {Head: "carried"}, {Head: "of them\nmarked"}, {Head: "between"}, {Head: "", Left: true}},
-		Notes:   []string{"hd over tcp at rates that the client carries unthrottled. Marked is a trial whose throughput is not trusted. Between are those of which more is missing than a trial that is carried may miss, and which are off by no more than 2 %: they may be marked."},
+		Notes:   []string{"hd over tcp at rates that the client carries unthrottled. Marked is a trial whose throughput is not trusted. Between are those of which more is missing than a trial that is carried may miss, and which are off by no more than 2 %: they may be marked. A client that was behind when the window began delivers more in it than is offered: what was carried is not off by that."},
 	}
 	relay, err := b.external("unthrottled", b.group.back()+"\n"+b.execHD())
 	if err != nil {
@@ -37,6 +37,7 @@ func throttled(ctx context.Context, b *bench, rounds int) (results.Table, bool, 
 	s := swept{scenario: b.scenario("throttled", relay, "", b.hd/10, b.hd/4, b.hd/2, b.hd*7/10), shell: b.group.into()}
 	free := map[units.Rate][]float64{}
 	ok := true
+	var kept *results.Trial
 	rounds = max(1, min(rounds, 5))
 	for i, share := range append([]float64{0}, throttles...) {
 		if err := b.group.limit(share); err != nil {
@@ -58,14 +59,18 @@ func throttled(ctx context.Context, b *bench, rounds int) (results.Table, bool, 
 					continue
 				}
 				marked := !t.Trusts(results.Throughput)
+				if b.keep != "" && results.CauseOf(t) == results.ByClient && t.Load.Strain.Blocked > 0.05 {
+					kept = t
+				}
 				n++
+				short := 1 - t.Load.DeliveredBps/median(free[t.Point.Offered])
 				switch {
-				case math.Abs(t.Load.DeliveredBps/mean(free[t.Point.Offered])-1) > off:
+				case short > off, -short > off && t.Missing() > results.CarriedBound:
 					if wrong++; marked {
 						wrongMarked++
 					} else {
-						table.Notes = append(table.Notes, fmt.Sprintf("%.0f %% of a CPU, at %v: delivered %.0f Mbps, %.0f unthrottled, not marked (%s, missing %.2f %%).",
-							100*share, t.Point.Offered, t.Load.DeliveredBps/1e6, mean(free[t.Point.Offered])/1e6, results.CauseOf(t), 100*t.Missing()))
+						table.Notes = append(table.Notes, fmt.Sprintf("%.0f %% of a CPU, at %v: delivered %.0f Mbps, %.0f unthrottled, not marked: %s: %s.",
+							100*share, t.Point.Offered, t.Load.DeliveredBps/1e6, median(free[t.Point.Offered])/1e6, results.CauseOf(t), results.EvidenceOf(t)))
 					}
 				case t.Missing() <= results.CarriedBound:
 					if right++; marked {
@@ -86,15 +91,16 @@ func throttled(ctx context.Context, b *bench, rounds int) (results.Table, bool, 
 			fmt.Sprintf("%.0f %%", 100*share), strconv.Itoa(n), strconv.Itoa(wrong), strconv.Itoa(wrongMarked), strconv.Itoa(right), strconv.Itoa(rightMarked), strconv.Itoa(between), verdict(held),
 		})
 	}
+	if kept != nil {
+		if err := keepTrial(b.keep, "client that stands still", kept); err != nil {
+			return table, false, err
+		}
+	}
 	return table, ok, b.group.limit(0)
 }
 
-func mean(v []float64) float64 {
-	var sum float64
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(len(v))
+func median(v []float64) float64 {
+	return stat.Quantile(0.5, stat.Empirical, slices.Sorted(slices.Values(v)), nil)
 }
 
 // A stopped client stands still for stopFor of every stopEvery.
