@@ -6,9 +6,9 @@ package interop
 import (
 	"bytes"
 	"context"
-	"errors"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math"
 	"net/http"
 	"net/http/httptest"
