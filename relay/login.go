@@ -142,7 +142,6 @@ func (s *Server) handshake(nc *net.TCPConn) error {
 		s.peers.Add(-1)
 		return ErrStopped
 	}
-	w.poll.Wake()
 	return nil
 }
 
