@@ -23,33 +23,38 @@ type inlet struct {
 	late bool   // a pass has waited for it in vain, and it has given nothing since
 
 	// The sources behind the ring take turns in it. So they are counted from one
-	// coming round again to the next.
+	// coming round again to the next. Those that bring next to nothing do not
+	// count: others would use their shares.
 	seen    []uint32 // by slot: the cycle in which a source was last seen
 	cycle   uint32
 	last    int32 // the source last seen
-	inRow   int   // bytes it has brought since
-	counted int   // in this cycle so far
+	turn    int   // bytes it has brought since
+	counted int   // in this cycle so far, without the last one
 	sources int   // in the last whole one
+	most    int   // the longest turn of this cycle
+	mostAgo int   // and of the one before
 }
 
 // count notes a record of n bytes of the source in this slot.
 func (in *inlet) count(slot int32, n int) {
-	if slot == in.last && in.counted > 0 {
-		// The same read, or the next one of a source that is alone.
-		if in.inRow += n; in.inRow <= arenaBytes {
-			return
-		}
+	if slot == in.last && in.turn > 0 && in.turn+n <= arenaBytes {
+		in.turn += n // of the same read
+		return
 	}
-	in.last, in.inRow = slot, n
+	if in.turn > 0 && in.turn >= in.mostAgo/16 {
+		in.counted++
+	}
+	in.most = max(in.most, in.turn)
+	in.last, in.turn = slot, n
 	if int(slot) >= len(in.seen) {
 		in.seen = append(in.seen, make([]uint32, int(slot)+1-len(in.seen))...)
 	}
-	if in.counted == 0 || in.seen[slot] == in.cycle {
+	if in.seen[slot] == in.cycle {
 		in.sources, in.counted = in.counted, 0
+		in.mostAgo, in.most = in.most, 0
 		in.cycle++
 	}
 	in.seen[slot] = in.cycle
-	in.counted++
 }
 
 // behind is how many sources there are behind the ring, at least one.

@@ -124,6 +124,17 @@ func TestSourcesBehindARingAreCounted(t *testing.T) {
 			t.Errorf("%d sources are counted, want %d", got, n)
 		}
 	}
+	// Those that bring next to nothing have no share for a busy one to use.
+	for cycle := range int32(6) {
+		in.count(0, 60<<10)
+		in.count(0, 60<<10)
+		for slot := int32(1); slot < 20; slot++ {
+			in.count(slot+cycle%2*20, 1437)
+		}
+	}
+	if got := in.behind(); got != 1 {
+		t.Errorf("a busy source among idle ones counts as %d, want 1", got)
+	}
 }
 
 // What a pair gets of a worker does not depend on which worker its source is on,
@@ -143,12 +154,12 @@ func TestPairsShareAWorkerWhereverTheirSourcesAre(t *testing.T) {
 					classes = append(classes, b.newClass(worker, n, nil))
 					least = min(least, n)
 				}
-				b.runClasses(classes, 15)
+				b.runClasses(classes, 30)
 				for _, cl := range classes {
 					cl.got = 0
 				}
 				turns := 0
-				for ; classes[0].got < 3<<19*len(classes[0].sources); turns += 10 {
+				for ; classes[0].got < 5<<20*len(classes[0].sources); turns += 10 {
 					if turns > 20_000 {
 						t.Fatalf("sources of the same worker get %d bytes in %d rounds", classes[0].got, turns)
 					}
