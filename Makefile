@@ -15,10 +15,10 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
+.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest soak-accounting setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 build: setup ## build bin/hdbench
 	go build -ldflags '$(LDFLAGS)' -o bin/hdbench ./cmd/hdbench
@@ -91,6 +91,9 @@ sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
 
 gate-selftest: build ## does the gate pass what is the same and catch what is 10 % slower? some 20 minutes
 	@scripts/gate-selftest.sh
+
+soak-accounting: build ## is every packet accounted for, at twice the ceiling under each policy? PACKETS=1e8 in all, MINUTES=60 at most
+	@scripts/soak-accounting.sh
 
 setup: ## install what building and testing need
 	@scripts/setup.sh
