@@ -66,7 +66,7 @@ func (s *climbed) look(l climbLook) climbSeen {
 			cause = results.Unclear
 		}
 	}
-	if loss+shortfall <= carriedBound {
+	if loss+shortfall <= results.CarriedBound {
 		cause = results.Carried
 	}
 	return climbSeen{cause: cause, missing: loss + shortfall, deliveredBps: rate * (1 - shortfall) * (1 - loss)}
@@ -122,7 +122,7 @@ func TestClimbEndsAtTheKnee(t *testing.T) {
 						s.batched = min(s.capacity, want) * math.Pow(2, -0.5-4*rng.Float64())
 						s.single = s.batched * math.Pow(2, -0.1-1.5*rng.Float64())
 					}
-					if c := s.capacity / (1 - carriedBound); c < want { // more is not carried
+					if c := s.capacity / (1 - results.CarriedBound); c < want { // more is not carried
 						want, client = c, true
 					}
 				}

@@ -120,6 +120,44 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 }
 
+// The resolved part is read by the rules of the rest of the file: what is refused
+// as an axis is refused there, and so is what no sweep could have written.
+func TestMistakesInTheResolvedPartAreNamed(t *testing.T) {
+	const good = "relay: hd, transport: tcp, workers: 1, on-full: pause, queue-bytes: 1MiB, pattern: pairs, pairs: 4, payload: 1400B, burst: tick, tick: 100us, rates: [1Gbps]"
+	resolved := func(configurations ...string) string {
+		return minimal + "resolved:\n  seed: 3\n  cpus: {relay: \"0\", client: \"1\"}\n  configurations:\n    - {" + strings.Join(configurations, "}\n    - {") + "}\n"
+	}
+	if _, err := Parse("x.yaml", []byte(resolved(good))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ is, not, want string }{
+		{"pattern: pairs", "pattern: zigzag", `x.yaml:12: pattern: `},
+		{"pairs: 4", "pairs: 400000000", `x.yaml:12: pairs: "400000000": want a whole number from 1 to`},
+		{"payload: 1400B", "payload: 9999999B", `x.yaml:12: payload: "9999999B": want 40B to 64KiB`},
+		{"burst: tick", "burst: seven", `x.yaml:12: burst: `},
+		{"tick: 100us", "tick: 900h", `x.yaml:12: tick: "900h": want 10µs to 1s`},
+		{"queue-bytes: 1MiB", "queue-bytes: 1B", `x.yaml:12: queue-bytes: "1B": want `},
+		{"transport: tcp", "transport: udp", `want one of [tcp tls ktls]`},
+		{"workers: 1", "workers: 0", `x.yaml:12: workers: "0": want a whole number from 1`},
+		{"relay: hd", "relay: none", `calibration`},
+		{"relay: hd", "relay: mine", `"mine" is neither hd nor derper: it needs a command`},
+		{"relay: hd", "relay: derper", `are settings of hd, not of derper`},
+		{"relay: hd", "relay: hd, version: 1.2.3", `hd takes neither command nor version`},
+		{"pairs: 4, ", "", `x.yaml:12: configuration: relay, transport, workers, pattern, pairs, payload, burst and tick must be given`},
+		{"[1Gbps]", "[50%]", `x.yaml:12: rates: rate "50%"`},
+		{", rates: [1Gbps]", "", `x.yaml:12: configuration: rates are missing`},
+	} {
+		bad := strings.Replace(good, c.is, c.not, 1)
+		_, err := Parse("x.yaml", []byte(resolved(bad)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v\nwant %s", c.not, err, c.want)
+		}
+	}
+	if _, err := Parse("x.yaml", []byte(resolved(good, good))); err == nil || !strings.Contains(err.Error(), "x.yaml:13: configuration: it is listed twice (first on line 12)") {
+		t.Errorf("twice: %v", err)
+	}
+}
+
 func TestLoadByNameOrFile(t *testing.T) {
 	if _, err := Load("quik"); err == nil || !strings.Contains(err.Error(), "embedded: ") {
 		t.Errorf("no such scenario: %v", err)

@@ -189,6 +189,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
 		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS, Perf: u.w.Perf,
+		Sockets: u.w.Sockets, Threads: u.w.Threads, Throttle: u.w.Throttle,
 	}
 	return nil
 }
