@@ -38,16 +38,19 @@ const (
 	relayFree = 0.85
 	// throttledShare is how much of the window a CPU quota may take.
 	throttledShare = 0.05
-	// clientHeld is the share of what is missing that the client itself held.
-	clientHeld = 0.5
-	// waitingShare is how often data may be found waiting at the receivers.
-	waitingShare = 0.25
+	// clientHeld is the share of what was not sent that the client itself held, for
+	// it to be at fault; under relayHeld it is not.
+	clientHeld, relayHeld = 2.0 / 3, 0.5
+	// fullReads is the share of reads that may fill their buffer, and waitingShare of
+	// the looks that may find data waiting at the receivers.
+	fullReads, waitingShare = 0.25, 0.60
 	// rwndShare is how much of the time with data to send the relay's sockets may
 	// wait for the receivers' windows.
-	rwndShare = 0.25
-	// freeShare is how little a sender with as much as goes may wait for the relay
-	// to be itself what is slow.
-	freeShare = 0.05
+	rwndShare = 0.30
+	// Offered as much as goes, a client that found its sockets full, or the relay's
+	// windows closed, for less than freeShare of the time is itself what is slow;
+	// for more than heldShare it is not.
+	freeShare, heldShare = 0.20, 0.30
 	// blockedShare is how much of the time senders must find their sockets full for
 	// a shortfall to be the relay's back-pressure.
 	blockedShare = 0.05
@@ -74,11 +77,12 @@ type grounds struct {
 	missing float64 // of what was offered
 	loss    float64
 
-	held     float64 // of the missing packets, those due and unsent that their sockets would have taken
+	held     float64 // of the packets not sent, those that nobody but the client held
 	waiting  float64 // looks that found data waiting at the receivers
 	fullRead float64 // reads that filled the buffer
-	blocked  float64 // of the flows' time, sockets full
+	blocked  float64 // of the flows' time, sockets full or the relay's windows closed
 	rwnd     float64 // of the relay's time with data to send, waiting for the receivers' windows
+	late     bool    // the client kept its schedule badly: it sent in bursts
 
 	cpu       float64 // of the relay's CPUs
 	thread    float64 // its busiest thread: on a CPU or waiting for one
@@ -99,10 +103,14 @@ func groundsOf(t *Trial) grounds {
 		cpu: nan, thread: nan, throttled: nan, line: lineFull(t), busiest: l.Busiest(),
 	}
 	e.loss, _ = l.Loss()
+	e.late = len(latePacing(t)) > 0
 	if s := l.Strain; s != nil {
 		e.strain = true
-		e.blocked = s.Blocked
-		e.held = portion(float64(s.DueUnsent), float64(l.UnsentPackets+l.SentPackets-l.DeliveredPackets))
+		e.blocked = math.Max(s.Blocked, portion(float64(s.RwndLimitedNS), float64(l.WindowEndMonoNS-l.WindowBeginMonoNS)*float64(l.Flows)))
+		if math.IsNaN(e.blocked) {
+			e.blocked = s.Blocked
+		}
+		e.held = portion(float64(s.DueUnsent), float64(l.UnsentPackets))
 		e.waiting = portion(float64(s.QueueWaiting), float64(s.QueueLooks))
 		e.fullRead = portion(float64(s.FullReads), float64(s.Reads))
 		for _, h := range l.Hosts { // any host that reads late holds up the whole load
@@ -173,16 +181,25 @@ func portion(part, whole float64) float64 {
 	return part / whole
 }
 
-// clientLate reports whether what is missing waited for the client: packets that
-// only it held, or data that lay at its receivers.
-func (e *grounds) clientLate() bool {
-	switch {
-	case e.waiting >= waitingShare, e.fullRead >= waitingShare, e.rwnd >= rwndShare:
-		return true
-	case e.max:
-		return e.blocked <= freeShare
+// readLate reports whether data lay at the receivers.
+func (e *grounds) readLate() bool {
+	return e.waiting >= waitingShare || e.fullRead >= fullReads || e.rwnd >= rwndShare
+}
+
+// sentLate reports whether what was not sent waited for the client, and keptBack
+// whether it waited for the relay. Neither is said where both had a part in it.
+func (e *grounds) sentLate() bool {
+	if e.max {
+		return e.blocked < freeShare
 	}
 	return e.held >= clientHeld
+}
+
+func (e *grounds) keptBack() bool {
+	if e.max {
+		return e.blocked >= heldShare
+	}
+	return !(e.held >= relayHeld) && e.blocked >= blockedShare
 }
 
 // relayFull reports whether the relay had used up its CPU time.
@@ -207,19 +224,43 @@ func (e *grounds) cause() Cause {
 		// does not tell whose fault it was.
 		return Unclear
 	}
-	late, full := e.clientLate(), e.relayFull()
-	switch {
+	if e.loss >= e.missing/2 && e.loss > CarriedBound {
+		return e.ofLoss()
+	}
+	return e.ofShortfall()
+}
+
+// ofLoss is the cause where most of what is missing was dropped on its way. A client
+// that sends in bursts overruns queues, and one that reads late fills them.
+func (e *grounds) ofLoss() Cause {
+	switch late, full := e.readLate() || e.late, e.relayFull(); {
 	case late && full:
 		return Unclear
 	case late:
 		return ByClient
 	case full:
 		return RelayCPU
-	case !e.relayIdle():
-		return Unclear
-	case e.loss > CarriedBound && e.loss >= e.missing/2:
+	case e.relayIdle():
 		return SendQueue
-	case e.blocked >= blockedShare:
+	}
+	return Unclear
+}
+
+// ofShortfall is the cause where most of what is missing was not sent. A relay that
+// is slow leaves the senders' sockets full; where they were not, it took all that
+// the client sent, however busy it was.
+func (e *grounds) ofShortfall() Cause {
+	full := e.relayFull()
+	switch {
+	case e.readLate() && full:
+		return Unclear
+	case e.readLate(), e.sentLate():
+		return ByClient
+	case !e.keptBack():
+		return Unclear
+	case full:
+		return RelayCPU
+	case e.relayIdle():
 		return BackPressure
 	}
 	return Unclear
@@ -247,10 +288,13 @@ func (e *grounds) String() string {
 	}
 	add("senders blocked %s %% of the time", e.blocked)
 	if e.held > 0 {
-		add("%s %% of what is missing was the client's to send", math.Min(e.held, 1))
+		add("%s %% of what was not sent was the client's to send", math.Min(e.held, 1))
 	}
 	add("data waiting at receivers in %s %% of looks", e.waiting)
 	add("relay waited for receivers' windows %s %% of the time", e.rwnd)
+	if e.late {
+		parts = append(parts, "the client kept its schedule badly")
+	}
 	for _, f := range e.line {
 		parts = append(parts, f.Detail)
 	}
