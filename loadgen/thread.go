@@ -248,7 +248,7 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 // relay would count them as forwarded and nobody as received. So the thread waits
 // until nothing has come for as long as the drain took, within these bounds.
 const (
-	minQuiet = 10 * time.Millisecond
+	minQuiet = 50 * time.Millisecond // a relay that shares its CPU is easily away for 10
 	maxQuiet = 250 * time.Millisecond
 	// maxSettle bounds how long a part that is settled waits for quiet.
 	maxSettle = 2 * time.Second
