@@ -107,7 +107,7 @@ func TestNoSourceOfAFullReceiverIsAlwaysFirst(t *testing.T) {
 				classes := []*class{b.newClass(0, n[0], &dst), b.newClass(1, n[1], &dst)}
 				got := make(map[derp.Key]int)
 				var rest []byte
-				for range 1000 {
+				for range 400 {
 					b.runClasses(classes, 1)
 					m, err := sink.Recv(b.io, b.buf)
 					if err != nil {
@@ -130,7 +130,7 @@ func TestNoSourceOfAFullReceiverIsAlwaysFirst(t *testing.T) {
 					}
 					t.Logf("worker %d: mean %d, %d to %d", worker, sum/n, least, most)
 					// Chance has a part in who finds room; a place in a list has none.
-					if most > 6*least {
+					if most > 10*least {
 						t.Errorf("of %d sources on worker %d one gets %d packets through and another %d", n, worker, least, most)
 					}
 				}
