@@ -15,7 +15,7 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test lint unit bench microbench fuzz interop browser smoke lab lab-kernels two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
+.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -29,8 +29,11 @@ baseline: setup ## build Tailscale's derper, the TS baseline (DERPER=1.96.4 for 
 sweep: build baseline ## run the default sweep on this machine, print the tables, write the report
 	bin/hdbench sweep
 
-test: ## everything CI runs: lint, race, benchmarks once, fuzzing, interop, a real sweep
+test: ## lint, every test of packages (race) and commands, interop, browser, a real sweep: up to 7 minutes
 	@scripts/test.sh
+
+test-long: ## the rest of what CI runs: fuzz, benchmarks once, lab, hosts, faults, two-hosts, deploy; as root
+	@scripts/test-long.sh
 
 lint: setup ## gofmt, go vet, staticcheck, tidy modules, workflows
 	@for m in $(MODULES); do ( cd $$m; \
@@ -38,7 +41,7 @@ lint: setup ## gofmt, go vet, staticcheck, tidy modules, workflows
 	  go mod tidy -diff; go vet -tags lab,labhost ./...; go run $(STATICCHECK) -tags lab,labhost ./... ); done
 	go run $(ACTIONLINT)
 
-unit: setup ## unit and command tests under the race detector (make test runs commands and results without)
+unit: setup ## unit and command tests under the race detector (make test runs commands, results and measure without)
 	go test -race ./...
 
 microbench: setup ## the Go benchmarks
@@ -47,11 +50,11 @@ microbench: setup ## the Go benchmarks
 bench: build baseline ## hd beside derper over bursts and transports, the client beside iperf3, in one run
 	@scripts/bench.sh
 
-fuzz: setup ## run every fuzz target for FUZZTIME (5m, 20000x)
-	@scripts/fuzz.sh $(FUZZTIME)
+fuzz: setup ## every fuzz target for FUZZTIME each (5m, 20000x), or all together for FUZZTOTAL (30m)
+	@scripts/fuzz.sh $(if $(FUZZTOTAL),--total $(FUZZTOTAL),$(FUZZTIME))
 
 interop: setup ## stock Tailscale clients through our relay, our load through Tailscale's server
-	cd interop && go test -race -count=1 ./...
+	cd interop && go test -race -timeout 30m -count=1 ./...
 
 browser: setup ## the HTML report in a headless Chromium: errors, widths, sorting, hovering, dark, paper
 	@scripts/setup.sh chromium
@@ -66,13 +69,19 @@ lab: ## the tests that need kernel TLS, inside user-mode Linux and a virtual mac
 lab-kernels: ## fetch the lab's kernels into the user's cache (REFRESH=1: the newest ones)
 	@scripts/lab-kernels.sh
 
-hosts: ## the lab's hosts: namespaces with links and a real sshd; needs root
+lab-boots: ## boot the lab's virtual machine LAB_BOOTS=20 times; to be run while the host is busy
+	@scripts/setup.sh qemu-system-x86_64 xz
+	@scripts/lab-kernels.sh qemu
+	LAB_BOOTS=$(or $(LAB_BOOTS),20) go test -tags labhost -count=1 -v -timeout 60m -run '^TestBoots$$' ./internal/lab
+
+hosts: ## the lab's hosts: namespaces with links and a real sshd; a relay under a CPU quota; needs root
 	@scripts/setup.sh ip sshd ssh
-	CGO_ENABLED=0 go test -tags labhost -count=1 ./internal/lab/hosts
+	CGO_ENABLED=0 go test -tags labhost -timeout 30m -count=1 ./internal/lab/hosts
+	CGO_ENABLED=0 go test -tags labhost -timeout 30m -count=1 -run Quota ./internal/fleet
 
 faults: ## the fault matrix: what a sweep makes of hosts, lines and disks that fail; needs root
 	@scripts/setup.sh ip sshd ssh
-	CGO_ENABLED=0 go test -tags labhost -count=1 -v -parallel 3 -timeout 10m ./internal/lab/faults
+	CGO_ENABLED=0 go test -tags labhost -count=1 -v -parallel 3 -timeout 30m ./internal/lab/faults
 
 two-hosts: build baseline ## quick over ssh between hosts in network namespaces, and all else that needs several hosts
 	@scripts/two-hosts.sh quick

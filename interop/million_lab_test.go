@@ -40,9 +40,6 @@ func TestAMillionPackets(t *testing.T) {
 						t.Fatalf("%+v", r)
 					}
 					delivered += r.delivered
-					if time.Since(began) > 5*time.Minute {
-						t.Fatalf("%d packets in %v", delivered, time.Since(began))
-					}
 				}
 				after, err := probe.KernelTLS()
 				if err != nil {

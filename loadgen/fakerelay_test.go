@@ -29,11 +29,15 @@ type fakeRelay struct {
 
 	deaf bool // guarded by mu; forwards nothing at all
 
-	mu     sync.Mutex
-	conns  map[derp.Key]net.Conn // guarded by mu
-	recv   uint64                // guarded by mu
-	sent   uint64                // guarded by mu
-	closed bool                  // guarded by mu
+	mu    sync.Mutex
+	conns map[derp.Key]net.Conn // guarded by mu
+	recv  uint64                // guarded by mu
+	sent  uint64                // guarded by mu
+	// Of data packets: how many, and what each was meant to leave at, flow by flow.
+	dataIn   uint64             // guarded by mu
+	dataOut  uint64             // guarded by mu
+	intended map[uint32][]int64 // guarded by mu
+	closed   bool               // guarded by mu
 }
 
 func newFakeRelay(t *testing.T, pass func(header, []byte) [][]byte) *fakeRelay {
@@ -55,11 +59,17 @@ func newFakeRelayOver(t *testing.T, k transport.Kind, pass func(header, []byte) 
 		}
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{own.Certificate}})
 	}
+	return newFakeRelayOn(t, ln, pass)
+}
+
+// newFakeRelayOn is a fake relay that serves a listener's connections.
+func newFakeRelayOn(t *testing.T, ln net.Listener, pass func(header, []byte) [][]byte) *fakeRelay {
+	t.Helper()
 	priv, err := derp.GeneratePrivateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &fakeRelay{t: t, ln: ln, priv: priv, pass: pass, conns: map[derp.Key]net.Conn{}}
+	r := &fakeRelay{t: t, ln: ln, priv: priv, pass: pass, conns: map[derp.Key]net.Conn{}, intended: map[uint32][]int64{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -127,28 +137,31 @@ func (r *fakeRelay) forward(src derp.Key, frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.recv++
+	head, v := openPayload(frame[derp.PacketOverhead:], 42)
+	data := v == payloadOK && head.kind == kindData
+	if data {
+		r.dataIn++
+		r.intended[head.flow] = append(r.intended[head.flow], head.intended)
+	}
 	dst := r.conns[derp.Key(frame[derp.HeaderLen:derp.PacketOverhead])]
 	if dst == nil || r.deaf {
 		return
 	}
-	if h, v := openPayload(frame[derp.PacketOverhead:], 42); r.drop != nil && v == payloadOK && r.drop(h) {
+	if r.drop != nil && v == payloadOK && r.drop(head) {
 		return
 	}
 	derp.RewriteSend(frame, &src)
 	out := [][]byte{frame}
-	if h, v := openPayload(frame[derp.PacketOverhead:], 42); r.pass != nil && v == payloadOK && h.kind == kindData {
-		out = r.pass(h, frame)
+	if r.pass != nil && data {
+		out = r.pass(head, frame)
 	}
 	for _, f := range out {
 		if _, err := dst.Write(f); err != nil {
 			return
 		}
 		r.sent++
+		if data {
+			r.dataOut++
+		}
 	}
-}
-
-func (r *fakeRelay) counts() (recv, sent uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.recv, r.sent
 }

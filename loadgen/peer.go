@@ -25,7 +25,8 @@ type peer struct {
 	unread []byte // what came with the login's last bytes
 	carry  derp.Carry
 
-	sends []*sendHalf // flows that start here
+	sends    []*sendHalf // flows that start here
+	nextFlow int         // of sends: whose turn it is
 
 	// Of the write that the socket did not wholly take: the bytes left, how many
 	// bytes of the first frame among them are gone, and whose they are.
@@ -33,6 +34,9 @@ type peer struct {
 	pendPart int
 	pendFlow *sendHalf
 	blocked  bool
+
+	out sendQueue
+	in  recvQueue
 
 	echoes []byte // frames to return, waiting for the socket
 }

@@ -34,6 +34,7 @@ func (t *thread) readable(p *peer) error {
 	n, err := p.sock.Recv(t.io, t.buf[carried:])
 	if n > 0 {
 		t.now = t.clock.Now()
+		t.noteRead(p, n)
 		if err := t.received(p, t.buf[:carried+n]); err != nil {
 			return err
 		}

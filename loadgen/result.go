@@ -69,11 +69,14 @@ func (s *Session) result(tl *timeline) (*measure.Load, error) {
 	r.CountUnsent(len(s.flows))
 	r.IntervalSentBps = inBits(intervalRates(ms, sentBytes))
 	r.IntervalDeliveredBps = inBits(intervalRates(ms, deliveredBytes))
+	var err error
+	if r.Strain, err = s.strain(tl); err != nil {
+		return nil, err
+	}
 	for _, h := range []struct {
 		to   *measure.Histogram
 		from *hdrhistogram.Histogram
 	}{{&r.Latency, latency}, {&r.RTT, rtt}, {&r.Lateness, lateness}, {&r.Pacing, pacing}} {
-		var err error
 		if *h.to, err = measure.FromHDR(h.from); err != nil {
 			return nil, err
 		}

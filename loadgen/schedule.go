@@ -34,7 +34,7 @@ func newSchedule(start int64, tick time.Duration, pps float64, i, n, burst int) 
 	gap := math.Min(float64(burst)*float64(n)/pps*1e9, float64(maxGap))
 	s := schedule{
 		start: start, tick: int64(tick), burst: burst,
-		gap:   uint64(gap * (1 << placeBits)),
+		gap:   max(1, uint64(gap*(1<<placeBits))),
 		place: uint64(gap * float64(i) / float64(n) * (1 << placeBits)),
 	}
 	s.left = burst
@@ -57,4 +57,15 @@ func (s *schedule) take() {
 		s.place += s.gap
 		s.due = s.tickOf(s.place)
 	}
+}
+
+// dueBefore is how many frames not yet taken are due before a time.
+func (s *schedule) dueBefore(end int64) uint64 {
+	if s.due >= end {
+		return 0
+	}
+	// A burst is due before end if its place is not behind the last tick before end.
+	last := uint64((end-s.start-1)/s.tick*s.tick+1) << placeBits
+	more := (last - 1 - s.place) / s.gap
+	return uint64(s.left) + more*uint64(s.burst)
 }

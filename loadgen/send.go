@@ -16,96 +16,136 @@ type sendHalf struct {
 
 	windowFirst, windowEnd uint64 // accepted at the window's edges
 
-	echoes tracker // what came back, with RTT
+	backlog backlog
+	echoes  tracker // what came back, with RTT
 }
 
 func newSendHalf(f *flow) *sendHalf { return &sendHalf{flow: f} }
 
-// sendDue sends every frame that is due, flow by flow, each burst in one write.
-func (t *thread) sendDue(now int64) error {
-	for _, p := range t.peers {
-		if err := t.sendPeer(p, now); err != nil {
+// maxTurn is how much a thread sends before it looks at its sockets again: a
+// client that has fallen behind and first sent all that is due would read nothing
+// meanwhile, and find the caches cold when it does.
+const maxTurn = 16 * MaxTickBurst
+
+// turn lets the flows send what is due, each MaxTickBurst at most and all of them
+// maxTurn, and goes on where the last turn ended.
+func (t *thread) turn(now int64) error {
+	t.behind = false
+	left := maxTurn
+	for range t.senders {
+		if left <= 0 {
+			t.behind = true
+			return nil
+		}
+		p := t.senders[t.nextSender]
+		t.nextSender = (t.nextSender + 1) % len(t.senders)
+		sent, err := t.peerTurn(p, now, left)
+		if err != nil {
 			return err
 		}
+		left -= sent
 	}
 	return nil
 }
 
-func (t *thread) sendPeer(p *peer, now int64) error {
-	for _, h := range p.sends {
-		for !p.blocked {
-			n := t.build(h, now)
-			if n == 0 {
-				break
-			}
-			if err := t.write(p, t.tmpl.frames(n), h); err != nil {
-				return err
-			}
+// peerTurn is p's part of a turn. When its socket is full the next turn begins with
+// the next flow, so that every flow has its share of a socket that takes too little.
+func (t *thread) peerTurn(p *peer, now int64, left int) (sent int, err error) {
+	for range p.sends {
+		if p.blocked {
+			return sent, nil
+		}
+		if sent >= left {
+			t.behind = true
+			return sent, nil
+		}
+		h := p.sends[p.nextFlow]
+		p.nextFlow = (p.nextFlow + 1) % len(p.sends)
+		n, err := t.flowTurn(p, h, now)
+		if err != nil {
+			return sent, err
+		}
+		sent += n
+	}
+	return sent, nil
+}
+
+// flowTurn sends what of h is due in writes of one burst, at most MaxTickBurst but
+// at least one burst.
+func (t *thread) flowTurn(p *peer, h *sendHalf, now int64) (sent int, err error) {
+	for sent == 0 || sent+len(t.tmpl.buf) <= MaxTickBurst {
+		var n int
+		if t.s.cfg.Rate.IsMax() {
+			n = t.buildNow(h)
+		} else {
+			n = t.build(p, h, now)
+		}
+		if n == 0 {
+			h.caughtUp(p, now)
+			return sent, nil
+		}
+		if err := t.write(p, t.tmpl.frames(n), h); err != nil {
+			return sent, err
+		}
+		sent += n * t.tmpl.size
+		if p.blocked {
+			return sent, nil
 		}
 	}
-	return nil
+	if t.s.cfg.Rate.IsMax() || h.schedule.next() <= now {
+		t.behind = true
+	} else {
+		h.caughtUp(p, now)
+	}
+	return sent, nil
 }
 
-// build puts the next burst of h, as far as it is due, into the template, and
-// returns its frames.
-func (t *thread) build(h *sendHalf, now int64) int {
+// build puts the next burst of h, a flow of p's, into the template, as far as it is
+// due, and returns its frames.
+func (t *thread) build(p *peer, h *sendHalf, now int64) int {
 	n, limit := 0, len(t.tmpl.fillers)
 	dst := &h.flow.to.key
 	due, alike := int64(0), int64(0) // frames in a row with one due time
 	measured := now >= t.tl.begin
-	for n < limit {
-		at := h.schedule.next()
-		if at > now || at >= t.tl.end {
+	var at, wrote int64
+	if measured {
+		wrote = t.clock.Now()
+	}
+	for ; n < limit; n++ {
+		if at = h.schedule.next(); at > now || at >= t.tl.end {
 			break
 		}
 		if at != due {
 			if alike > 0 && measured {
-				record(t.rec.lateness, t.clock.Now()-due, alike)
+				t.late(p, due, wrote, alike)
 			}
 			due, alike = at, 0
 		}
 		alike++
 		t.tmpl.set(n, dst, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: at})
 		h.seq++
-		n++
 		h.schedule.take()
 	}
 	if alike > 0 && measured {
-		record(t.rec.lateness, t.clock.Now()-due, alike)
+		t.late(p, due, wrote, alike)
 	}
 	return n
 }
 
-// sendAll sends as much of every flow as its socket takes, at most MaxTickBurst
-// in a row, for units.Max: the intended time is the time of sending. Each burst is
-// a write of its own, as when a schedule has fallen behind.
-func (t *thread) sendAll() error {
-	n := len(t.tmpl.fillers)
-	for _, p := range t.peers {
-		for _, h := range p.sends {
-			for sent := 0; sent < MaxTickBurst && !p.blocked; sent += n * t.tmpl.size {
-				now := t.clock.Now()
-				for i := range n {
-					t.tmpl.set(i, &h.flow.to.key, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: now})
-					h.seq++
-				}
-				if err := t.write(p, t.tmpl.frames(n), h); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
+// late records how late n packets of p's are written.
+func (t *thread) late(p *peer, due, wrote, n int64) {
+	record(t.rec.lateness, wrote-due, n)
+	record(t.strain.sendLag, wrote-max(due, p.out.freeAt), n)
 }
 
-// canSend reports whether some peer could send now.
-func (t *thread) canSend() bool {
-	for _, p := range t.peers {
-		if len(p.sends) > 0 && !p.blocked {
-			return true
-		}
+// buildNow is build for units.Max: a whole burst, whose intended time is now.
+func (t *thread) buildNow(h *sendHalf) int {
+	n, now := len(t.tmpl.fillers), t.clock.Now()
+	for i := range n {
+		t.tmpl.set(i, &h.flow.to.key, header{flow: h.flow.id, kind: kindData, seq: h.seq, intended: now})
+		h.seq++
 	}
-	return false
+	return n
 }
 
 // write sends frames, all of one size, and keeps what the socket does not take.
@@ -121,7 +161,7 @@ func (t *thread) write(p *peer, frames []byte, h *sendHalf) error {
 		return nil
 	}
 	p.pend = append(p.pend[:0], frames[n:]...)
-	p.blocked = true
+	t.filled(p)
 	return t.poll.Modify(p.sock.FD(), epoll.Readable|epoll.Writable, p.slot, 0)
 }
 
@@ -137,8 +177,9 @@ func (t *thread) took(p *peer, n int) {
 	}
 }
 
-// writable sends what p has pending, then what has become due since.
+// writable sends what p has pending and has to return.
 func (t *thread) writable(p *peer) error {
+	t.wasFull(p, t.notYet)
 	n, err := p.sock.Send(t.io, p.pend)
 	if err != nil {
 		return t.lost(p, err)
@@ -146,20 +187,17 @@ func (t *thread) writable(p *peer) error {
 	t.took(p, n)
 	p.pend = p.pend[:copy(p.pend, p.pend[n:])]
 	if len(p.pend) > 0 || p.sock.Pending() {
+		t.filled(p)
 		return nil
 	}
 	p.blocked = false
 	if err := t.sendEchoes(p); err != nil {
 		return err
 	}
-	if t.tl != nil && !t.stopped && !p.blocked && len(p.sends) > 0 && !t.s.cfg.Rate.IsMax() {
-		if err := t.sendPeer(p, t.clock.Now()); err != nil {
-			return err
-		}
-	}
 	if p.blocked {
 		return nil
 	}
+	t.behind = t.behind || len(p.sends) > 0 // what has become due since is for the next turn
 	return t.poll.Modify(p.sock.FD(), epoll.Readable, p.slot, 0)
 }
 

@@ -45,8 +45,20 @@ type thread struct {
 	nextTick           int64
 	stopped            bool // the window is over: send no more data
 
-	marks *marks
-	rec   recorder
+	senders    []*peer // those with flows
+	nextSender int     // whose turn it is
+	behind     bool    // packets may be due that their sockets would take: another turn comes after a look at the sockets
+
+	marks  *marks
+	rec    recorder
+	strain strain
+
+	// What the looks at the sockets tell. What a poll does not list is not ready, if
+	// it had room to list all.
+	looked int64 // when the last such poll began
+	notYet int64 // when what the present events tell was last not so
+	quiet  int64 // when the last poll that found nothing began
+	extra  int   // polls that found something although the thread might have ended
 }
 
 // recorder is what one thread counts.
@@ -59,7 +71,7 @@ type recorder struct {
 	latency  *hdrhistogram.Histogram // from intended time to arrival, ns
 	rtt      *hdrhistogram.Histogram // from intended time to return, ns
 	lateness *hdrhistogram.Histogram // from intended time to write, ns; with back-pressure
-	pacing   *hdrhistogram.Histogram // from tick to its handling, ns; the thread's own
+	pacing   *hdrhistogram.Histogram // from tick to its handling, ns, a value a tick; the thread's own
 }
 
 // Histograms hold 1 µs to 100 s with three digits; longer is counted as 100 s.
@@ -90,6 +102,7 @@ func newThread(s *Session, cpus cpu.Set, index int) (*thread, error) {
 			latency: newHistogram(), rtt: newHistogram(),
 			lateness: newHistogram(), pacing: newHistogram(),
 		},
+		strain: strain{sendLag: newHistogram(), receiveLag: newHistogram()},
 	}, nil
 }
 
@@ -148,7 +161,7 @@ func (t *thread) round() (done bool, err error) {
 			return done, err
 		}
 	}
-	events, err := t.poll.Wait(time.Duration(max(next-t.clock.Now(), 0)))
+	events, err := t.await(next)
 	if err != nil {
 		return false, err
 	}
@@ -156,12 +169,9 @@ func (t *thread) round() (done bool, err error) {
 		if err := t.event(&events[i]); err != nil {
 			return false, err
 		}
-		// A long batch must not delay the schedule or blur the window's edges.
 		if t.tl != nil && !t.stopped {
-			if now := t.clock.Now(); now >= t.nextTick {
-				if err := t.advance(now); err != nil {
-					return false, err
-				}
+			if err := t.between(); err != nil {
+				return false, err
 			}
 		}
 	}
@@ -174,7 +184,13 @@ func (t *thread) begin() {
 	t.marks = newMarks(t.tl.begin, t.tl.end)
 	c := &t.s.cfg
 	t.nextTick = t.tl.start
+	t.behind = c.Rate.IsMax() // nothing but back-pressure holds it up
 	for _, p := range t.peers {
+		if len(p.sends) > 0 {
+			t.senders = append(t.senders, p)
+		} else {
+			t.strain.receivers = append(t.strain.receivers, p)
+		}
 		for _, h := range p.sends {
 			h.schedule = newSchedule(t.tl.start, c.Tick, c.pps(), int(h.flow.id), c.Pairs, c.scheduleBurst())
 		}
@@ -202,11 +218,10 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 	}
 	if !t.stopped {
 		next, _ = t.marks.next()
-		if t.s.cfg.Rate.IsMax() {
-			if t.canSend() {
-				next = 0 // only look at the sockets, then send on
-			}
-		} else if t.sending {
+		switch {
+		case t.behind:
+			next = 0 // only look at the sockets, then send on
+		case t.sending && !t.s.cfg.Rate.IsMax():
 			next = min(next, t.nextTick)
 		}
 		return false, next, nil
@@ -215,13 +230,15 @@ func (t *thread) follow(now int64) (done bool, next int64, err error) {
 	switch {
 	case part && at != 0:
 		until := min(t.quietAfter(at), at+int64(maxSettle))
-		return now >= until, until, nil
+		return t.over(now, until), until, nil
 	case now >= t.tl.drainedBy:
-		// A part goes on answering what others send, until it is settled.
-		return !part, now + int64(idleTimeout), nil
+		if part { // goes on answering what others send, until it is settled
+			return false, now + int64(idleTimeout), nil
+		}
+		return t.over(now, t.tl.drainedBy), now, nil
 	case at != 0:
 		until := min(t.quietAfter(at), t.tl.drainedBy)
-		return now >= until, until, nil
+		return t.over(now, until), until, nil
 	}
 	next, err = t.sendFins(now)
 	return false, min(next, t.tl.drainedBy), err
@@ -245,36 +262,63 @@ func (t *thread) quietAfter(drained int64) int64 {
 
 // advance handles the ticks and boundaries that have come.
 func (t *thread) advance(now int64) error {
-	if at, ok := t.marks.next(); ok && now >= at {
-		begun, ended := t.marks.pass(now, t.rec.sentBytes, t.rec.deliveredBytes)
-		if begun {
-			t.eachFlow(func(h *sendHalf) { h.windowFirst = h.accepted })
-		}
-		if ended {
-			t.eachFlow(func(h *sendHalf) { h.windowEnd = h.accepted })
-			t.stopped = true
-			t.s.noteStopped()
-			return nil
-		}
-	}
-	if !t.sending {
-		t.nextTick, _ = t.marks.next()
+	ticked := t.pace(now)
+	if t.boundary(now); t.stopped || !t.sending {
 		return nil
 	}
-	if t.s.cfg.Rate.IsMax() {
-		t.nextTick = now
-		return t.sendAll()
-	}
-	if now >= t.nextTick {
-		tick := int64(t.s.cfg.Tick)
-		late := now - t.nextTick
-		if now >= t.tl.begin {
-			record(t.rec.pacing, late, 1)
-		}
-		t.nextTick += (late/tick + 1) * tick
-		return t.sendDue(now)
+	if ticked || t.behind {
+		return t.turn(now)
 	}
 	return nil
+}
+
+// boundary passes the interval boundaries and the window's edges that have come.
+func (t *thread) boundary(now int64) {
+	at, ok := t.marks.next()
+	if !ok || now < at {
+		return
+	}
+	begun, ended := t.marks.pass(now, t.rec.sentBytes, t.rec.deliveredBytes)
+	if begun {
+		t.eachFlow(func(h *sendHalf) { h.windowFirst = h.accepted })
+		t.beginStrain()
+	}
+	t.strain.lookRound()
+	if ended {
+		t.eachFlow(func(h *sendHalf) { h.windowEnd = h.accepted })
+		t.endStrain()
+		t.stopped = true
+		t.s.noteStopped()
+	}
+}
+
+// between does what is due between two events of one batch, so that a long batch
+// neither delays the schedule nor blurs the window's edges. A thread that is behind
+// its schedule reads the whole batch first: what it would send on top of that would
+// push what waits to be read out of the caches, and it would fall further behind.
+func (t *thread) between() error {
+	now := t.clock.Now()
+	ticked := t.pace(now)
+	if t.boundary(now); ticked && !t.behind && !t.stopped {
+		return t.turn(now)
+	}
+	return nil
+}
+
+// pace notes how late each tick of the window was that has passed by now, and
+// reports whether one has. A thread that slept through many was late for each of
+// them: one value a wake-up would hide the longest sleeps among the shortest.
+func (t *thread) pace(now int64) (ticked bool) {
+	if !t.sending || t.s.cfg.Rate.IsMax() || now < t.nextTick {
+		return false
+	}
+	tick := int64(t.s.cfg.Tick)
+	for ; t.nextTick <= now; t.nextTick += tick {
+		if t.nextTick >= t.tl.begin && t.nextTick < t.tl.end {
+			record(t.rec.pacing, now-t.nextTick, 1)
+		}
+	}
+	return true
 }
 
 func (t *thread) eachFlow(do func(*sendHalf)) {

@@ -86,7 +86,7 @@ func (c *counters) countRecordError(err error) {
 
 // lobbyCounters count what happens before a peer has a worker.
 type lobbyCounters struct {
-	accepted, failed, refused, timedOut, other, noTLS atomic.Uint64
+	accepted, failed, refused, evicted, timedOut, other, noTLS atomic.Uint64
 }
 
 func (l *lobbyCounters) snapshot() LoginSnapshot {
@@ -94,6 +94,7 @@ func (l *lobbyCounters) snapshot() LoginSnapshot {
 		Accepted: l.accepted.Load(),
 		Failed:   l.failed.Load(),
 		Refused:  l.refused.Load(),
+		Evicted:  l.evicted.Load(),
 		TimedOut: l.timedOut.Load(),
 		Other:    l.other.Load(),
 		NoTLS:    l.noTLS.Load(),
@@ -113,7 +114,8 @@ type Snapshot struct {
 type LoginSnapshot struct {
 	Accepted uint64 `json:"accepted"`  // TCP connections
 	Failed   uint64 `json:"failed"`    // that did not speak DERP
-	Refused  uint64 `json:"refused"`   // for want of room: too many peers or logins at once
+	Refused  uint64 `json:"refused"`   // for want of room: too many peers, or logins that get on
+	Evicted  uint64 `json:"evicted"`   // that did not get on with their login, when others wanted the room
 	TimedOut uint64 `json:"timed_out"` // that did not finish their login in time
 	Other    uint64 `json:"other"`     // plain HTTP requests, probes among them
 	NoTLS    uint64 `json:"no_tls"`    // whose TLS handshake failed
@@ -146,7 +148,7 @@ type WorkerSnapshot struct {
 
 	DecryptErrors     uint64 `json:"decrypt_errors"`     // peers disconnected for a record that does not authenticate or is none
 	TLSAlerts         uint64 `json:"tls_alerts"`         // for a fatal alert of theirs
-	KeyUpdates        uint64 `json:"key_updates"`        // for a KeyUpdate message
+	KeyUpdates        uint64 `json:"key_updates"`        // for a KeyUpdate that this kernel cannot follow, or for too many; see Records for those followed
 	UnexpectedRecords uint64 `json:"unexpected_records"` // for a record or message that has no place after the handshake
 	RecordTimeouts    uint64 `json:"record_timeouts"`    // for a record that was begun and not ended
 

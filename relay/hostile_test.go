@@ -22,6 +22,7 @@ type hostile struct {
 	t    *testing.T
 	conn net.Conn
 	out  *tlsrec.Writer
+	in   *tlsrec.Reader
 }
 
 func newHostile(t *testing.T, s *Server) *hostile {
@@ -33,6 +34,9 @@ func newHostile(t *testing.T, s *Server) *hostile {
 	}
 	h := &hostile{t: t, conn: conn}
 	if h.out, err = session.NewWriter(); err != nil {
+		t.Fatal(err)
+	}
+	if h.in, err = session.NewReader(); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
@@ -62,6 +66,18 @@ func (h *hostile) write(b []byte) {
 
 // message is a record with a handshake message.
 func (h *hostile) message(b []byte) []byte { return h.out.SealTyped(nil, tlsrec.TypeHandshake, b) }
+
+// keyUpdates are n records, each under the keys that the one before it has begun.
+func (h *hostile) keyUpdates(n int) (b []byte) {
+	h.t.Helper()
+	for range n {
+		var err error
+		if b, err = h.out.KeyUpdate(b, true); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	return b
+}
 
 // gone waits until the relay ends the connection.
 func (h *hostile) gone() {
@@ -96,7 +112,7 @@ func testHostileRecords(t *testing.T, k transport.Kind) {
 		{"too short", func(h *hostile) { h.write([]byte{tlsrec.TypeData, 3, 3, 0, 5, 1, 2, 3, 4, 5}) }, decrypt},
 		{"half a record, then silence", func(h *hostile) { b := h.record(ping); h.write(b[:len(b)-3]) }, func(w WorkerSnapshot) uint64 { return w.RecordTimeouts }},
 		{"half a header, then silence", func(h *hostile) { h.write(h.record(ping)[:3]) }, func(w WorkerSnapshot) uint64 { return w.RecordTimeouts }},
-		{"key update", func(h *hostile) { h.write(h.message([]byte{24, 0, 0, 1, 0})) }, func(w WorkerSnapshot) uint64 { return w.KeyUpdates }},
+		{"key updates without end", func(h *hostile) { h.write(h.keyUpdates(1000)) }, func(w WorkerSnapshot) uint64 { return w.KeyUpdates }},
 		{"a second ClientHello", func(h *hostile) { h.write(h.message([]byte{1, 0, 0, 0})) }, func(w WorkerSnapshot) uint64 { return w.UnexpectedRecords }},
 		{"fatal alert", func(h *hostile) { h.write(h.out.SealAlert(make([]byte, 0, 100), tlsrec.AlertBadRecordMAC)) }, func(w WorkerSnapshot) uint64 { return w.TLSAlerts }},
 	} {
@@ -146,6 +162,40 @@ func testHostileRecords(t *testing.T, k transport.Kind) {
 		eventually(t, "it is counted", func() bool { return snapshot(t, s).Logins.NoTLS == 1 })
 		others.check()
 	})
+}
+
+// A peer may change its keys, and have the relay's changed, and nothing is lost.
+func TestAPeerChangesItsKeys(t *testing.T) {
+	s := start(t, Config{Transport: transport.TLS})
+	others := startPairs(t, s, 3)
+	h := newHostile(t, s)
+	other := dial(t, s)
+	eventually(t, "all are registered", func() bool { return snapshot(t, s).PerWorker[0].Peers == 8 })
+	h.write(append(h.keyUpdates(2), h.record(derp.AppendFrame(nil, derp.FrameSendPacket, append(other.key[:], "under new keys"...)))...))
+	from := derp.Key(other.next(derp.FrameRecvPacket)[:derp.KeyLen])
+	other.send(from, []byte("and back"))
+	var in, got []byte
+	buf, dst := make([]byte, 4<<10), make([]byte, 64<<10)
+	for !bytes.Contains(got, []byte("and back")) {
+		n, err := h.conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, buf[:n]...)
+		n, used, err := h.in.Open(dst, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, in = append(got, dst[:n]...), in[used:]
+	}
+	if h.in.KeyUpdates != 1 {
+		t.Errorf("%d answers, want one to both", h.in.KeyUpdates)
+	}
+	others.check()
+	w := snapshot(t, s).PerWorker[0]
+	if w.Records.KeyUpdates != 2 || w.KeyUpdates != 0 || w.Peers != 8 {
+		t.Errorf("%d followed, %d ended, %d peers", w.Records.KeyUpdates, w.KeyUpdates, w.Peers)
+	}
 }
 
 func testTLSOnPlainPort(t *testing.T, k transport.Kind) {

@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -45,49 +46,31 @@ func (s *Server) accept(ctx context.Context) error {
 			continue
 		}
 		s.lobby.accepted.Add(1)
-		if !s.logins.TryAcquire(1) {
-			s.lobby.refused.Add(1)
+		l := s.logins.take(ctx, nc, time.Now())
+		if l == nil {
+			if ctx.Err() == nil {
+				s.lobby.refused.Add(1)
+			}
 			nc.Close()
 			continue
 		}
-		if !s.hold(ctx, nc) {
-			s.logins.Release(1)
-			continue
-		}
 		go func() {
-			defer s.logins.Release(1)
-			defer s.letGo(nc)
-			s.logIn(nc)
+			defer s.logins.release(l)
+			s.logIn(nc, l)
 		}()
 	}
 }
 
-// hold notes a connection as logging in, so that a drain can end it.
-func (s *Server) hold(ctx context.Context, nc net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ctx.Err() != nil {
-		nc.Close()
-		return false
-	}
-	s.pending[nc] = struct{}{}
-	return true
-}
-
-func (s *Server) letGo(nc net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.pending, nc)
-}
-
 // logIn runs one connection's login and counts how it ended.
-func (s *Server) logIn(nc *net.TCPConn) {
+func (s *Server) logIn(nc *net.TCPConn, l *slot) {
 	defer nc.Close() // a detached socket is another descriptor
 	nc.SetDeadline(time.Now().Add(s.cfg.LoginTimeout))
-	err := s.handshake(nc)
+	err := s.handshake(nc, l)
 	var timeout net.Error
 	switch {
 	case err == nil:
+	case s.logins.wasEvicted(l):
+		s.lobby.evicted.Add(1)
 	case errors.Is(err, errServed):
 		s.lobby.other.Add(1)
 	case errors.Is(err, errTooManyPeers):
@@ -110,20 +93,25 @@ var (
 )
 
 // handshake takes a connection from its first byte to its worker.
-func (s *Server) handshake(nc *net.TCPConn) error {
+func (s *Server) handshake(nc *net.TCPConn, l *slot) error {
 	conn, err := transport.Accepted(s.cfg.Transport, nc, transport.Options{
 		Congestion: s.cfg.Congestion, UserTimeout: userTimeout,
 		SendBuffer: s.cfg.SocketBuffer, RecvBuffer: s.cfg.SocketBuffer, // not positive: the system's
-		TLS: s.tls,
+		TLS: s.tlsOf(l),
 	})
 	if err != nil {
 		return errors.Join(err, answerPlainHTTP(nc, err))
+	}
+	defer conn.Close() // its keys are wiped, unless they have gone to the socket
+	if s.tls != nil {
+		s.logins.reached(l, stageSecured, time.Now())
 	}
 	br := bufio.NewReader(io.LimitReader(conn, maxLoginBytes))
 	req, err := http.ReadRequest(br)
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
+	s.logins.reached(l, stageAsked, time.Now())
 	if up, _ := derp.IsUpgrade(req); req.URL.Path != derp.Path || !up {
 		return serveHTTP(conn, req)
 	}
@@ -131,19 +119,32 @@ func (s *Server) handshake(nc *net.TCPConn) error {
 		s.peers.Add(-1)
 		return errors.Join(errTooManyPeers, respond(conn, req, http.StatusServiceUnavailable, "this relay has all the peers it may have\n"))
 	}
-	l, err := s.derpLogin(conn, br, req)
+	done, err := s.derpLogin(conn, br, req)
 	if err != nil {
 		s.peers.Add(-1)
 		return err
 	}
-	w := s.workerOf(&l.key)
-	if !w.mail.put(message{kind: msgAdopt, login: l}) {
-		l.sock.Close()
+	w := s.workerOf(&done.key)
+	if !w.mail.put(message{kind: msgAdopt, login: done}) {
+		done.sock.Close()
 		s.peers.Add(-1)
 		return ErrStopped
 	}
 	w.poll.Wake()
 	return nil
+}
+
+// tlsOf is the configuration of one login's TLS handshake; nil without TLS.
+func (s *Server) tlsOf(l *slot) *tls.Config {
+	if s.tls == nil {
+		return nil
+	}
+	c := s.tls.Clone()
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		s.logins.reached(l, stageHello, time.Now())
+		return nil, nil // the same
+	}
+	return c
 }
 
 // derpLogin answers the upgrade, proves the peer's key and detaches the socket.

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -37,23 +36,26 @@ func testLoginDeadline(t *testing.T, k transport.Kind) {
 	eventually(t, "three logins time out", func() bool { return snapshot(t, s).Logins.TimedOut == 3 })
 }
 
-func TestLoginCap(t *testing.T) {
-	s := start(t, Config{MaxLogins: 1})
-	held, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
+// What is logging in and gets on keeps its slot; others are refused.
+func TestLoginCap(t *testing.T) { overEach(t, testLoginCap) }
+
+func testLoginCap(t *testing.T, k transport.Kind) {
+	s := start(t, Config{Transport: k, MaxLogins: 1, LoginTimeout: time.Hour})
+	s.logins.mu.Lock()
+	s.logins.stall = time.Hour // whatever the machine is busy with
+	s.logins.mu.Unlock()
+	held := connect(t, s)
+	if err := derp.WriteUpgradeRequest(held, "x", false); err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
-	eventually(t, "the first login is under way", func() bool { return snapshot(t, s).Logins.Accepted == 1 })
-	refused, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
+	if err := derp.ReadUpgradeResponse(bufio.NewReader(held)); err != nil {
 		t.Fatal(err)
 	}
-	defer refused.Close()
-	refused.SetDeadline(time.Now().Add(patience))
+	refused := plain(t, s)
 	if n, err := refused.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("the second login was not refused: %d, %v", n, err)
 	}
+	eventually(t, "it is counted", func() bool { return snapshot(t, s).Logins.Refused == 1 })
 	held.Close()
 	eventually(t, "room again", func() bool { return snapshot(t, s).Logins.Failed == 1 })
 	dial(t, s)

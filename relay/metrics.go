@@ -69,13 +69,14 @@ var (
 		desc("unknown_frames_total", "Frames of no known type, skipped.", "worker"),
 		desc("decrypt_errors_total", "Peers disconnected for a TLS record that does not authenticate or is none.", "worker"),
 		desc("tls_alerts_total", "Peers disconnected for a fatal TLS alert of theirs.", "worker"),
-		desc("key_updates_total", "Peers disconnected for a TLS KeyUpdate.", "worker"),
+		desc("key_updates_total", "Peers disconnected for a TLS KeyUpdate that the kernel cannot follow, or for too many.", "worker"),
 		desc("unexpected_records_total", "Peers disconnected for a TLS record that has no place after the handshake.", "worker"),
 		desc("record_timeouts_total", "Peers disconnected for a TLS record that was begun and not ended.", "worker"),
 		desc("tls_records_in_total", "TLS data records opened in user space.", "worker"),
 		desc("tls_records_out_total", "TLS data records sealed in user space.", "worker"),
 		desc("tls_bytes_in_total", "Bytes that TLS records received carried.", "worker"),
 		desc("tls_bytes_out_total", "Bytes that TLS records sent carry.", "worker"),
+		desc("tls_keys_changed_total", "TLS KeyUpdates of peers that were followed.", "worker"),
 		desc("recv_calls_total", "System calls that read data.", "worker"),
 		desc("send_calls_total", "System calls that wrote data.", "worker"),
 		desc("waits_total", "Times the worker slept for want of work.", "worker"),
@@ -107,7 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	cfg := c.s.cfg
 	ch <- prometheus.MustNewConstMetric(descInfo, prometheus.GaugeValue, 1, string(cfg.Transport), string(cfg.OnFull), strconv.Itoa(cfg.Workers))
 	for result, n := range map[string]uint64{
-		"accepted": snap.Logins.Accepted, "failed": snap.Logins.Failed, "refused": snap.Logins.Refused,
+		"accepted": snap.Logins.Accepted, "failed": snap.Logins.Failed, "refused": snap.Logins.Refused, "evicted": snap.Logins.Evicted,
 		"timed_out": snap.Logins.TimedOut, "other": snap.Logins.Other, "no_tls": snap.Logins.NoTLS,
 	} {
 		ch <- prometheus.MustNewConstMetric(descLogins, prometheus.CounterValue, float64(n), result)
@@ -140,7 +141,7 @@ func collectWorker(ch chan<- prometheus.Metric, w WorkerSnapshot) {
 	for i, v := range []uint64{
 		w.HandedOver, w.TakenOver, w.ProtocolErrors, w.Pings, w.PongsLost, w.KeepAlives, w.PeerGones,
 		w.UnknownFrames, w.DecryptErrors, w.TLSAlerts, w.KeyUpdates, w.UnexpectedRecords, w.RecordTimeouts,
-		w.Records.In, w.Records.Out, w.Records.InBytes, w.Records.OutBytes, w.Recvs, w.Sends, w.Waits, w.Moderated, w.CrossWakes, w.Pauses,
+		w.Records.In, w.Records.Out, w.Records.InBytes, w.Records.OutBytes, w.Records.KeyUpdates, w.Recvs, w.Sends, w.Waits, w.Moderated, w.CrossWakes, w.Pauses,
 	} {
 		counter(descWorker[i], v)
 	}

@@ -23,8 +23,8 @@ type peer struct {
 	dirty     bool        // in worker.dirty
 	q         queue       // what the socket did not take
 	waiters   []sourceRef // sources paused because q is full
-	lastHeard derp.Key    // the source last noted in heardFrom, if from another worker
-	heardFrom map[derp.Key]struct{}
+	lastHeard derp.Key    // the source last noted as heard, if from another worker
+	hearer    uint32      // its number in worker.heard; 0 until it has heard somebody
 
 	pauses    int    // destinations (and rings) this source waits for
 	watched   uint32 // epoll conditions in effect

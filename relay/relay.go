@@ -2,7 +2,7 @@
 // Hyper-DERP, sharded over pinned workers.
 //
 // Connections flow in through a listener. Their login (HTTP upgrade, keys) runs
-// on ordinary goroutines with a deadline and a cap; the finished socket then
+// on ordinary goroutines with a deadline and a cap (see slots); the finished socket then
 // belongs for good to the worker its peer's key hashes to. A worker is one
 // pinned OS thread with its own epoll loop, peers, receive buffer and counters.
 // It rewrites packets in place in the receive buffer and sends them from there;
@@ -25,12 +25,10 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"hdbench/internal/cert"
 	"hdbench/internal/derp"
@@ -44,13 +42,10 @@ type Server struct {
 	tls     *tls.Config // nil without TLS
 	workers []*worker
 
-	logins  *semaphore.Weighted // how many handshakes may run at once
-	peers   atomic.Int64        // registered, or about to be
+	logins  *slots       // connections in their login
+	peers   atomic.Int64 // registered, or about to be
 	lobby   lobbyCounters
 	started time.Time
-
-	mu      sync.Mutex
-	pending map[net.Conn]struct{} // connections in their login; guarded by mu
 }
 
 // New checks the configuration and starts to listen, so that Addr is known; no
@@ -73,8 +68,7 @@ func New(cfg Config) (*Server, error) {
 		pub:     cfg.Key.Public(),
 		ln:      ln.(*net.TCPListener),
 		tls:     tlsConfig,
-		logins:  semaphore.NewWeighted(int64(cfg.MaxLogins)),
-		pending: make(map[net.Conn]struct{}),
+		logins:  newSlots(cfg.MaxLogins),
 		started: time.Now(),
 	}
 	for i := range cfg.Workers {
@@ -170,7 +164,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g.Go(func() error {
 		s.remindOfChores(gctx)
 		s.ln.Close()
-		s.abandonLogins()
+		s.logins.close()
 		s.tellAll(message{kind: msgDrain})
 		return nil
 	})
@@ -200,15 +194,6 @@ func (s *Server) tellAll(m message) {
 	for _, w := range s.workers {
 		w.mail.put(m)
 		w.poll.Wake()
-	}
-}
-
-// abandonLogins closes the connections that are still logging in.
-func (s *Server) abandonLogins() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.pending {
-		c.Close()
 	}
 }
 

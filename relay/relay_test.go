@@ -253,8 +253,8 @@ func testManyPeersComeAndGo(t *testing.T, k transport.Kind) {
 		t.Fatal(err)
 	}
 	for _, w := range s.workers {
-		if len(w.heard) > 0 {
-			t.Errorf("worker %d remembers %d peers that have left", w.id, len(w.heard))
+		if n := len(w.heard.by); n > 0 {
+			t.Errorf("worker %d remembers %d peers that have left", w.id, n)
 		}
 	}
 }

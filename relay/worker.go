@@ -50,7 +50,7 @@ type worker struct {
 	peers []*peer // by slot; nil is free
 	gens  []int32 // by slot: generation of its next or present peer
 	free  []int32
-	heard map[derp.Key]map[*peer]struct{} // source key to the peers here that got packets from it
+	heard hearing
 
 	arena []byte
 	used  int
@@ -86,7 +86,7 @@ func newWorker(id int, s *Server) (*worker, error) {
 	return &worker{
 		id: id, srv: s, cfg: &s.cfg, log: s.cfg.Log.With("worker", id),
 		poll: poll, io: transport.NewScratch(s.cfg.Transport), clock: mono.New(),
-		table: newTable(), heard: make(map[derp.Key]map[*peer]struct{}),
+		table: newTable(), heard: newHearing(),
 		arena: make([]byte, arenaBytes),
 		runs:  make([]run, 0, 1024), iov: make([]transport.IOV, 0, transport.MaxIOV),
 		toWake: make([]bool, s.cfg.Workers),
@@ -278,9 +278,7 @@ func (w *worker) close(p *peer, why string, failed bool) {
 	w.c.left++
 	w.srv.peers.Add(-1)
 
-	for k := range p.heardFrom {
-		w.forget(k, p)
-	}
+	w.heard.leave(p)
 	if gone {
 		w.announceGone(p.key)
 	}

@@ -7,21 +7,22 @@ import (
 )
 
 // Ceiling is the most a configuration delivered: the highest mean delivered rate
-// over its valid points.
+// over all its offered rates, estimated so that choosing the highest does not
+// inflate it.
 type Ceiling struct {
-	Config Config
-	At     *PointStats // where it was reached; nil if no point is valid
-	NA     string      // why there is none
-	// AtLeast says that the true ceiling may be higher: at the highest valid
-	// offered rate the relay still delivered all of it, or rates above were left
-	// out because the client was at its limit.
+	Config    Config
+	At        *PointStats // the point with the highest mean; nil if no point counts
+	Delivered Estimate    // bit/s
+	NA        string      // why there is none
+	NotHere   bool        // the configuration cannot be measured on this host
+	Limit     Limit
+	// Carried is the highest offered rate that most runs carried; nil if none was.
+	Carried *PointStats
+	// AtLeast says that the true ceiling may be higher: the relay was not what
+	// stopped it.
 	AtLeast bool
 	Why     string // of AtLeast, in words
 }
-
-// saturated is how much of the offered rate a relay must fail to deliver to show
-// that it was at its limit.
-const saturated = 0.02
 
 // Ceilings finds each configuration's ceiling, in the order of the points.
 func Ceilings(points []*PointStats) []Ceiling {
@@ -39,31 +40,56 @@ func Ceilings(points []*PointStats) []Ceiling {
 
 func ceiling(points []*PointStats) Ceiling {
 	c := Ceiling{Config: points[0].Point.Config}
-	var top *PointStats // highest valid offered rate
 	for _, p := range points {
 		if p.Valid == 0 {
 			continue
 		}
-		top = p
 		if c.At == nil || p.DeliveredBps.Mean > c.At.DeliveredBps.Mean {
 			c.At = p
+		}
+		if !p.Point.Offered.IsMax() && p.WasCarried() {
+			c.Carried = p
 		}
 	}
 	if c.At == nil {
 		c.NA = whyNoCeiling(points)
+		c.NotHere = slices.ContainsFunc(points, func(p *PointStats) bool { return p.NA != "" })
 		return c
 	}
-	offered := float64(top.Point.Offered)
-	switch last := points[len(points)-1]; {
-	case top.Point.Offered.IsMax():
-	case c.At == top && top.DeliveredBps.Mean > (1-saturated)*offered:
-		c.AtLeast = true
-		c.Why = "all that was offered was delivered at the highest valid rate"
-		if last != top && last.Marks != "" {
-			c.Why += "; above it the trials are marked " + last.Marks
-		}
+	c.Delivered = highest(deliveredByRun(points))
+	c.Limit = limitOf(points)
+	if info := limitInfoOf(c.Limit.What); info.bound {
+		c.AtLeast, c.Why = true, info.meaning
+	} else if c.At.AtLeast() {
+		c.AtLeast, c.Why = true, "where the most was delivered the client or the line held some back"
 	}
 	return c
+}
+
+// deliveredByRun are the delivered rates that count, a row a point, a column a run;
+// NaN where a point has no such run.
+func deliveredByRun(points []*PointStats) [][]float64 {
+	var runs []int
+	for _, p := range points {
+		for _, t := range p.counted {
+			runs = append(runs, t.Run)
+		}
+	}
+	slices.Sort(runs)
+	runs = slices.Compact(runs)
+	var rates [][]float64
+	for _, p := range points {
+		if len(p.counted) == 0 {
+			continue
+		}
+		row := slices.Repeat([]float64{math.NaN()}, len(runs))
+		for _, t := range p.counted {
+			i, _ := slices.BinarySearch(runs, t.Run)
+			row[i] = t.Load.DeliveredBps
+		}
+		rates = append(rates, row)
+	}
+	return rates
 }
 
 func whyNoCeiling(points []*PointStats) string {
@@ -100,12 +126,12 @@ func commonRates(configs []Config, points []*PointStats) []*commonRate {
 		}
 		o := float64(p.Point.Offered)
 		if byRate[o] == nil {
-			byRate[o] = &commonRate{offered: o, at: map[Config]*PointStats{}, worst: 1}
+			byRate[o] = &commonRate{offered: o, at: map[Config]*PointStats{}, carried: true}
 			order = append(order, byRate[o])
 		}
 		r := byRate[o]
 		r.at[p.Point.Config] = p
-		r.worst = math.Min(r.worst, p.DeliveredBps.Mean/o)
+		r.carried = r.carried && p.WasCarried()
 	}
 	var common []*commonRate
 	for _, r := range order {
@@ -120,5 +146,5 @@ func commonRates(configs []Config, points []*PointStats) []*commonRate {
 type commonRate struct {
 	offered float64
 	at      map[Config]*PointStats
-	worst   float64 // least share of the offered rate that a configuration delivered
+	carried bool // by every configuration
 }

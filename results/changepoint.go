@@ -12,7 +12,7 @@ import (
 type ChangePoint struct {
 	Index         int     // of the first value of the new level
 	Before, After Summary // from the change point before, and to the next
-	P             float64 // adjusted for the places where the change could have been
+	P             float64 // adjusted for all cuts that were looked at
 }
 
 const (
@@ -29,17 +29,21 @@ const (
 // sides is greatest, and each side again. Whether a cut stands is decided, as Hunter
 // (Fleming et al. 2023, now Apache Otava) does, by Student's t-test and not by
 // permutations, so that the same series has the same points; the p-value is
-// multiplied by the number of places where the cut could have been. A change that
-// is too small, as small has it, is none.
+// multiplied by what cutTests says. A change that is too small, as small has it, is
+// none.
 func ChangePoints(xs []float64, small func(before, after float64) bool) []ChangePoint {
-	d := newDivisive(xs)
+	return changePoints(xs, changeAlpha, small)
+}
+
+func changePoints(xs []float64, alpha float64, small func(before, after float64) bool) []ChangePoint {
+	d := newDivisive(xs, alpha)
 	cuts := d.split(0, len(xs))
 	slices.Sort(cuts)
 	for {
 		points := d.levels(cuts)
 		worst := -1
 		for i, p := range points {
-			if p.P < changeAlpha && !small(p.Before.Mean, p.After.Mean) {
+			if p.P < alpha && !small(p.Before.Mean, p.After.Mean) {
 				continue
 			}
 			if worst < 0 || cmp.Compare(p.P, points[worst].P) > 0 {
@@ -55,14 +59,15 @@ func ChangePoints(xs []float64, small func(before, after float64) bool) []Change
 
 // divisive is a series with the sums of the distances of its values.
 type divisive struct {
-	xs []float64
+	xs    []float64
+	alpha float64 // the level that a cut must reach
 	// sum[i][j] is the sum of |xs[k]-xs[l]| over k < i and l < j.
 	sum [][]float64
 }
 
-func newDivisive(xs []float64) *divisive {
+func newDivisive(xs []float64, alpha float64) *divisive {
 	n := len(xs)
-	d := &divisive{xs: xs, sum: make([][]float64, n+1)}
+	d := &divisive{xs: xs, alpha: alpha, sum: make([][]float64, n+1)}
 	d.sum[0] = make([]float64, n+1)
 	for i := range n {
 		d.sum[i+1] = make([]float64, n+1)
@@ -91,10 +96,8 @@ func (d *divisive) energy(a, t, e int) float64 {
 // split cuts a to b, and the parts again, as long as cuts stand.
 func (d *divisive) split(a, b int) []int {
 	best, at, to := math.Inf(-1), -1, b
-	places := 0
 	for t := a + minLevel; t <= b-minLevel; t++ {
 		for e := t + minLevel; e <= b; e++ {
-			places++
 			if q := d.energy(a, t, e); q > best {
 				best, at, to = q, t, e
 			}
@@ -103,13 +106,28 @@ func (d *divisive) split(a, b int) []int {
 	if at < 0 {
 		return nil
 	}
-	if to == b {
-		places = b - a - 2*minLevel + 1
-	}
-	if studentP(Summarize(d.xs[a:at]), Summarize(d.xs[at:to]))*float64(places) >= changeAlpha {
+	if studentP(Summarize(d.xs[a:at]), Summarize(d.xs[at:to]))*cutTests(b-a, to == b) >= d.alpha {
 		return nil
 	}
 	return append(append(d.split(a, at), at), d.split(at, b)...)
+}
+
+// cutTests is what the p-value of a cut is multiplied by, for n values were searched
+// for the best of all cuts: a place, and an end of the new level. Half of what may
+// go wrong is given to the cuts whose new level lasts to the last value, half to the
+// many others (Bonferroni's correction with weights): what is new in a series is
+// such a cut, and would be drowned by the others. The reciprocals of all add up to 1.
+func cutTests(n int, toTheEnd bool) float64 {
+	places := float64(n - 2*minLevel + 1)
+	others := places * (places - 1) / 2
+	switch {
+	case others == 0:
+		return places
+	case toTheEnd:
+		return 2 * places
+	default:
+		return 2 * others
+	}
 }
 
 // levels are the change points that cuts make.
@@ -124,7 +142,7 @@ func (d *divisive) levels(cuts []int) []ChangePoint {
 			to = cuts[i+1]
 		}
 		p := ChangePoint{Index: cut, Before: Summarize(d.xs[from:cut]), After: Summarize(d.xs[cut:to])}
-		p.P = min(1, studentP(p.Before, p.After)*float64(to-from-2*minLevel+1))
+		p.P = min(1, studentP(p.Before, p.After)*cutTests(to-from, true))
 		points[i] = p
 	}
 	return points

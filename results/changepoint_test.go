@@ -1,6 +1,7 @@
 package results
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -88,6 +89,78 @@ func TestNoiseHasNoChangePoints(t *testing.T) {
 			if float64(found) > c.bound*seeds {
 				t.Errorf("%s, %d nights: %d of %d series have change points, want %.0f at most", c.name, n, found, seeds, c.bound*seeds)
 			}
+		}
+	}
+}
+
+// The correction is for every cut that the search looks at: were they independent,
+// the chance that any passes would be the level, not more. Cuts to the end have half
+// of it between them, however long the series.
+func TestTheCorrectionIsForTheWholeSearch(t *testing.T) {
+	for _, n := range []int{6, 7, 8, 14, 30, 60, 365} {
+		whole, toTheEnd := 0.0, 0.0
+		for at := minLevel; at <= n-minLevel; at++ {
+			for e := at + minLevel; e <= n; e++ {
+				whole += 1 / cutTests(n, e == n)
+				if e == n {
+					toTheEnd += 1 / cutTests(n, true)
+				}
+			}
+		}
+		if math.Abs(whole-1) > 1e-9 || n > 6 && math.Abs(toTheEnd-0.5) > 1e-9 {
+			t.Errorf("%d nights: the search is given %.3f of the level, cuts to the end %.3f; want 1 and 0.5", n, whole, toTheEnd)
+		}
+	}
+}
+
+// Of histories without a change at most the level's share has a change point: tried
+// at a level so high that 2,000 histories tell.
+func TestFalseChangePointsStayUnderTheLevel(t *testing.T) {
+	const seeds, level = 2000, 0.05
+	for _, n := range []int{6, 8, 14, 30, 60} {
+		found := 0
+		for seed := range uint64(seeds) {
+			rng := rand.New(rand.NewPCG(seed, 100+uint64(n)))
+			xs := make([]float64, n)
+			for i := range xs {
+				xs[i] = 100 + rng.NormFloat64()
+			}
+			if len(changePoints(xs, level, anyChange)) > 0 {
+				found++
+			}
+		}
+		t.Logf("%d nights: %d of %d histories without a change have a change point at level %.2f", n, found, seeds, level)
+		if found > level*seeds {
+			t.Errorf("%d nights: %d of %d histories have a change point, want %.0f at most", n, found, seeds, level*seeds)
+		}
+	}
+}
+
+// What the correction costs: how large a change must be to be found in nine of ten
+// histories of a month.
+func TestPowerOfChangePoints(t *testing.T) {
+	const seeds, n = 1000, 30
+	for _, c := range []struct {
+		nights int // of the new level
+		size   float64
+	}{{15, 2.75}, {7, 3.25}, {3, 5}} {
+		found := 0
+		for seed := range uint64(seeds) {
+			rng := rand.New(rand.NewPCG(seed, 7))
+			xs := make([]float64, n)
+			for i := range xs {
+				xs[i] = 100 + rng.NormFloat64()
+				if i >= n-c.nights {
+					xs[i] += c.size
+				}
+			}
+			if len(ChangePoints(xs, anyChange)) > 0 {
+				found++
+			}
+		}
+		t.Logf("a step of %.2f SDs %d nights ago: found in %d of %d histories", c.size, c.nights, found, seeds)
+		if found < seeds*9/10 {
+			t.Errorf("a step of %.2f SDs %d nights ago: found in %d of %d histories, want nine in ten", c.size, c.nights, found, seeds)
 		}
 	}
 }

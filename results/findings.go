@@ -37,6 +37,9 @@ func Findings(points []*PointStats, ceilings []Ceiling, versus []Versus, cliffs 
 	for i := range ceilings {
 		f.collapse(&ceilings[i])
 	}
+	for _, c := range f.bests() {
+		f.limit(c)
+	}
 	for i := range cliffs {
 		f.cliff(&cliffs[i])
 	}
@@ -102,20 +105,16 @@ func (f *findings) bests() []*Ceiling {
 	return out
 }
 
-// loose is how wide, as a share of the mean to each side, the interval of a
-// ceiling may be for a sentence to stand on it.
-const loose = 0.25
-
 func hasInterval(c *Ceiling) bool {
-	return c.At != nil && c.At.DeliveredBps.Half <= loose*c.At.DeliveredBps.Mean // not with NaN
+	return c.At != nil && c.Delivered.Half() <= 0.5*tooWide*c.Delivered.Value // not with NaN
 }
 
 // ceiling says what a relay's best configuration carries.
 func (f *findings) ceiling(c *Ceiling) {
-	d := c.At.DeliveredBps
-	interval := fmt.Sprintf("95 %% CI %s to %s, n = %d", mbps(d.Mean-d.Half), mbps(d.Mean+d.Half), d.N)
+	d := c.Delivered
+	interval := fmt.Sprintf("95 %% CI %s to %s, n = %d", mbps(d.Lo), mbps(d.Hi), d.N)
 	if c.AtLeast {
-		f.say(c.Config.Load, "%s delivers at least %s Mbps (%s): %s.", f.names[c.Config], mbps(d.Mean), interval, c.Why)
+		f.say(c.Config.Load, "%s delivers at least %s Mbps (%s): %s.", f.names[c.Config], mbps(d.Value), interval, c.Why)
 		return
 	}
 	lost := "nothing is lost"
@@ -123,56 +122,60 @@ func (f *findings) ceiling(c *Ceiling) {
 		lost = percent(c.At.Loss) + " % are lost"
 	}
 	f.say(c.Config.Load, "%s has its ceiling at %s Mbps delivered (%s), where %s Mbps are offered and %s.",
-		f.names[c.Config], mbps(d.Mean), interval, offeredCell(c.At), lost)
+		f.names[c.Config], mbps(d.Value), interval, offeredCell(c.At), lost)
 }
 
-// versusTS says how many times TS's ceiling each relay carries.
-func (f *findings) versusTS(v *Versus) {
-	if v.Baseline == nil {
+// limit says what stopped a configuration.
+func (f *findings) limit(c *Ceiling) {
+	if c.Limit.What == NotReached || c.Limit.What == Unclear {
 		return
 	}
-	for _, c := range f.bestOf(v) {
-		r := RatioOf(c.At.DeliveredBps, v.Baseline.At.DeliveredBps)
-		bound, ok := boundOf(c, v.Baseline, r)
-		if !ok {
-			continue
+	f.say(c.Config.Load, "%s", c.Limit.note(f.names[c.Config]))
+}
+
+// versusTS says how many times TS's ceiling each relay carries: over the same
+// transport, and beside TS over TLS.
+func (f *findings) versusTS(v *Versus) {
+	for _, r := range v.bests() {
+		type side struct {
+			ts *Ceiling
+			b  Bounded
 		}
-		f.say(v.Load, "%s carries %s%s times what TS (%s) carries (95 %% CI %s to %s).",
-			f.names[c.Config], bound, number(r.Value), f.names[v.Baseline.Config], number(r.Lo), number(r.Hi))
+		sides := []side{{r.Same, r.OfSame}}
+		if r.TLS != r.Same {
+			sides = append(sides, side{r.TLS, r.OfTLS})
+		}
+		for _, side := range sides {
+			if side.ts == nil || !side.b.more() && !side.b.less() {
+				continue
+			}
+			f.say(v.Load, "%s carries %s%s times what TS (%s) carries (%s).",
+				f.names[r.Ceiling.Config], side.b.Bound.words(), number(side.b.Value), f.names[side.ts.Config], side.b.interval())
+		}
 	}
 }
 
-// boundOf says how a ratio of two ceilings may be put, where either may be only a
-// lower bound; ok is false where the interval holds 1, or the bound leaves it
-// possible.
-func boundOf(c, of *Ceiling, r Ratio) (bound string, ok bool) {
-	more, less := r.Lo > 1, r.Hi < 1
-	switch {
-	case math.IsNaN(r.Lo) || !more && !less || c.AtLeast && of.AtLeast:
-		return "", false
-	case c.AtLeast:
-		return "at least ", more
-	case of.AtLeast:
-		return "at most ", less
-	}
-	return "", true
+// words is the bound in a sentence.
+func (b Bound) words() string {
+	return map[Bound]string{AtLeast: "at least ", AtMost: "at most "}[b]
 }
 
-// bestOf are the best configurations of each relay but TS, of those that have an
-// interval.
-func (f *findings) bestOf(v *Versus) []*Ceiling {
-	var best []*Ceiling
-	for i := range v.Ceilings {
-		c := &v.Ceilings[i]
-		if !hasInterval(c) || c.Config.Relay == RelayDerper {
+// bests are the best configurations of each relay but TS and each transport.
+func (v *Versus) bests() []*VersusRow {
+	var best []*VersusRow
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		if r.Ceiling.At == nil || r.IsTS {
 			continue
 		}
-		j := slices.IndexFunc(best, func(b *Ceiling) bool { return b.Config.Relay == c.Config.Relay })
+		j := slices.IndexFunc(best, func(b *VersusRow) bool {
+			return b.Ceiling.Config.Relay == r.Ceiling.Config.Relay && b.Ceiling.Config.Transport == r.Ceiling.Config.Transport
+		})
 		switch {
 		case j < 0:
-			best = append(best, c)
-		case better(c, best[j]):
-			best[j] = c
+			best = append(best, r)
+		case better(&r.Ceiling, &best[j].Ceiling):
+			best[j] = r
 		}
 	}
 	return best
@@ -180,25 +183,22 @@ func (f *findings) bestOf(v *Versus) []*Ceiling {
 
 // cost says what a delivered Gbit costs in CPU time, at one offered rate.
 func (f *findings) cost(v *Versus) {
-	if v.Baseline == nil || v.At == nil || v.At[v.Baseline.Config] == nil {
-		return
-	}
-	base := v.At[v.Baseline.Config]
-	for _, c := range f.bestOf(v) {
-		p := v.At[c.Config]
-		if p == nil {
+	for _, r := range v.bests() {
+		p := v.At[r.Ceiling.Config]
+		if p == nil || r.Same == nil || v.At[r.Same.Config] == nil {
 			continue
 		}
-		r := RatioOf(p.CPUPerGbit, base.CPUPerGbit)
-		if math.IsNaN(r.Lo) || r.Lo <= 1 && r.Hi >= 1 {
+		base := v.At[r.Same.Config]
+		q := RatioOf(p.CPUPerGbit, base.CPUPerGbit)
+		if math.IsNaN(q.Lo) || q.Lo <= 1 && q.Hi >= 1 || p.CostRuns == 0 || base.CostRuns == 0 {
 			continue
 		}
 		lossy := ""
 		if v.Lossy {
 			lossy = "; not all of it is delivered by both"
 		}
-		f.say(v.Load, "At %v offered, %s uses %s times the CPU time per delivered Gbit that TS uses (95 %% CI %s to %s; %s and %s CPU-s/Gbit%s).",
-			v.Rate, f.names[c.Config], number(r.Value), number(r.Lo), number(r.Hi),
+		f.say(v.Load, "At %v offered, %s uses %s times the CPU time per delivered Gbit that TS (%s) uses (%s; %s and %s CPU-s/Gbit%s).",
+			v.Rate, f.names[r.Ceiling.Config], number(q.Value), f.names[r.Same.Config], q.interval(),
 			number(p.CPUPerGbit.Mean), number(base.CPUPerGbit.Mean), lossy)
 	}
 }
@@ -228,13 +228,12 @@ func (f *findings) workers() {
 		if a == b || a.At == nil || b.At == nil {
 			continue
 		}
-		r := RatioOf(a.At.DeliveredBps, b.At.DeliveredBps)
-		bound, ok := boundOf(a, b, r)
-		if !ok {
+		r := compareCeilings(a, b)
+		if !r.more() && !r.less() {
 			continue
 		}
-		f.say(k.Load, "%s carries %s%s times what %s carries (95 %% CI %s to %s).",
-			f.names[a.Config], bound, number(r.Value), f.names[b.Config], number(r.Lo), number(r.Hi))
+		f.say(k.Load, "%s carries %s%s times what %s carries (%s).",
+			f.names[a.Config], r.Bound.words(), number(r.Value), f.names[b.Config], r.interval())
 	}
 }
 
@@ -269,23 +268,32 @@ func (f *findings) tax() {
 // to be said to collapse.
 const collapse = 0.9
 
-// collapse says which configuration delivers less under more load.
-func (f *findings) collapse(c *Ceiling) {
+// collapses reports whether a configuration delivers less under more load, what is
+// left of its ceiling and where.
+func (f *findings) collapses(c *Ceiling) (r Ratio, top *PointStats, ok bool) {
 	if c.At == nil {
-		return
+		return r, nil, false
 	}
-	var top *PointStats
 	for _, p := range f.points {
-		if p.Point.Config == c.Config && p.Valid > 0 {
+		if p.Point.Config == c.Config && p.Valid > 0 && !p.AtLeast() {
 			top = p
 		}
 	}
-	r := RatioOf(top.DeliveredBps, c.At.DeliveredBps)
-	if math.IsNaN(r.Hi) || r.Hi >= collapse {
+	if top == nil || top.Point.Offered <= c.At.Point.Offered {
+		return r, nil, false
+	}
+	r = RatioOfEstimates(EstimateOf(top.DeliveredBps), c.Delivered)
+	return r, top, !math.IsNaN(r.Hi) && r.Hi < collapse
+}
+
+// collapse says which configuration does so.
+func (f *findings) collapse(c *Ceiling) {
+	r, top, ok := f.collapses(c)
+	if !ok {
 		return
 	}
 	f.say(c.Config.Load, "%s collapses under overload: of the %s Mbps of its ceiling %s %% are left (95 %% CI %s to %s %%) where %s Mbps are offered.",
-		f.names[c.Config], mbps(c.At.DeliveredBps.Mean), percent(r.Value), percent(r.Lo), percent(r.Hi), offeredCell(top))
+		f.names[c.Config], mbps(c.Delivered.Value), percent(r.Value), percent(r.Lo), percent(r.Hi), offeredCell(top))
 }
 
 func offeredCell(p *PointStats) string {

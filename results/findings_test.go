@@ -122,7 +122,7 @@ func TestFindings(t *testing.T) {
 }
 
 func spoilt(t *Trial) *Trial {
-	t.Load.Threads[0].Busy = 0.99
+	t.Load.Corrupt = 1
 	t.Validity = Judge(t)
 	return t
 }

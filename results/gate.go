@@ -45,7 +45,7 @@ type Gate struct {
 	Still       int      // metrics of points that never left their floors
 	Points      int      // in common, relays under test only
 	Unjudged    []string // what could not be judged, and why
-	Missing     []string // what has trials enough in base and not in new
+	Missing     []string // what has trials enough on one side and not on the other, where it was to be measured too
 	Need        int      // runs a side that would have been enough; 0 if they were
 	Notes       []string
 	Outcome     Outcome
@@ -238,30 +238,57 @@ func rank(v Verdict) int {
 	return slices.Index([]Verdict{IsRegression, IsImprovement, IsBelowFloor, IsNoise}, v)
 }
 
-// missing finds points that base has trials enough of and new has not, though it
-// was to be measured there.
+// missing finds points that one side has trials enough of and the other has not,
+// though it was to be measured there: what new tried failed or is not valid, or the
+// sweep of either was interrupted.
 func (g *Gate) missing() {
-	b, n := validPoints(g.Base), validPoints(g.New)
-	tried := map[Point]string{}
+	why := map[Point]string{}
 	for _, t := range g.New.Trials {
 		if t.Kind == KindTrial && !t.Valid() {
 			switch {
 			case t.NA != "":
-				tried[t.Point] = "n/a: " + t.NA
+				why[t.Point] = "n/a: " + t.NA
 			case t.Error != "":
-				tried[t.Point] = "failed: " + firstLine(t.Error)
+				why[t.Point] = "failed: " + firstLine(t.Error)
 			case len(t.Validity) > 0:
-				tried[t.Point] = string(t.Validity[0].Code)
+				why[t.Point] = string(t.Validity[0].Code)
 			}
 		}
 	}
-	need := runsNeeded(Alpha, g.Paired)
-	for p, why := range tried {
-		if underTest(p.Config) && b[p] >= need && n[p] < need {
-			g.Missing = append(g.Missing, fmt.Sprintf("%s: %s in base, %d in new (%s)", g.place(p), plural(b[p], "valid run"), n[p], why))
+	n := g.lacks(side{g.New, "new"}, side{g.Base, "base"}, why)
+	if n > 0 && g.New.progress() == nil {
+		g.Notes = append(g.Notes, fmt.Sprintf("New has too few trials of %s of base, and what its sweep set out to measure is not known: it may have been interrupted.", plural(n, "point")))
+	}
+	g.lacks(side{g.Base, "base"}, side{g.New, "new"}, map[Point]string{})
+	slices.Sort(g.Missing)
+}
+
+// side is one of the two folders.
+type side struct {
+	*Set
+	is string
+}
+
+// lacks adds to g.Missing the points of there that here should have too, for the
+// reasons in why and what its sweep has left. It returns how many others it has not.
+func (g *Gate) lacks(here, there side, why map[Point]string) (others int) {
+	if p := here.progress(); p != nil {
+		for point, left := range p.left {
+			why[point] = fmt.Sprintf("interrupted: %s still to be made", plural(left, "run"))
 		}
 	}
-	slices.Sort(g.Missing)
+	need, has := runsNeeded(Alpha, g.Paired), validPoints(here.Set)
+	for p, n := range validPoints(there.Set) {
+		reason, planned := why[p]
+		switch {
+		case !underTest(p.Config) || n < need || has[p] >= need:
+		case planned:
+			g.Missing = append(g.Missing, fmt.Sprintf("%s: %s in %s, %d in %s (%s)", g.place(p), plural(n, "valid run"), there.is, has[p], here.is, reason))
+		default:
+			others++
+		}
+	}
+	return others
 }
 
 // note says what a reader should know beside the verdicts.

@@ -30,6 +30,8 @@ type sideJSON struct {
 	Folder  string `json:"folder"`
 	Hdbench string `json:"hdbench"`
 	Trials  string `json:"trials"`
+	// Interrupted is set where the sweep did not come to its end.
+	Interrupted *progress `json:"interrupted,omitempty"`
 }
 
 type changeJSON struct {
@@ -64,7 +66,9 @@ func (g *Gate) WriteJSON(w io.Writer) error {
 	})
 }
 
-func (s *Set) side() sideJSON { return sideJSON{s.name(), s.Environment.Hdbench, s.counted()} }
+func (s *Set) side() sideJSON {
+	return sideJSON{s.name(), s.Environment.Hdbench, s.counted(), s.interruptedJSON()}
+}
 
 func (g *Gate) changesJSON(cs []Change) []changeJSON {
 	out := make([]changeJSON, 0, len(cs))

@@ -14,10 +14,16 @@ func (g *Gate) Write(w io.Writer, f Format) error {
 }
 
 func (g *Gate) text() []string {
-	lines := []string{
+	var lines []string
+	for _, s := range []*Set{g.Base, g.New} {
+		if text := s.Interrupted(); text != "" {
+			lines = append(lines, fmt.Sprintf("%s was %s.", s.name(), text))
+		}
+	}
+	lines = append(lines,
 		fmt.Sprintf("Base (%s): hdbench %s, %s.", g.Base.name(), g.Base.Environment.Hdbench, g.Base.counted()),
 		fmt.Sprintf("New (%s): hdbench %s, %s.", g.New.name(), g.New.Environment.Hdbench, g.New.counted()),
-	}
+	)
 	switch g.Outcome {
 	case NotComparable:
 		for _, d := range g.Differences {
@@ -25,8 +31,12 @@ func (g *Gate) text() []string {
 		}
 		return lines
 	case TooFew:
-		for _, m := range g.Missing {
-			lines = append(lines, "Not measured again: "+m+".")
+		for i, m := range g.Missing {
+			if i == maxMissing {
+				lines = append(lines, fmt.Sprintf("So it is with %s more.", plural(len(g.Missing)-i, "point")))
+				break
+			}
+			lines = append(lines, "Not measured on both sides: "+m+".")
 		}
 		if len(g.Missing) == 0 {
 			lines = append(lines, fmt.Sprintf("With so few valid runs nothing could be significant: %d of each point on each side are needed.", g.Need))
@@ -38,6 +48,9 @@ func (g *Gate) text() []string {
 	}
 	return append(lines, how)
 }
+
+// maxMissing is how many points that cannot be compared are listed; more are counted.
+const maxMissing = 10
 
 // counted says how many trials a folder has.
 func (s *Set) counted() string {

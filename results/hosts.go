@@ -79,10 +79,19 @@ func hostStats(trials []*Trial) ([]*HostStats, error) {
 	return hosts, nil
 }
 
-// hostAtLimit reports whether a host was as busy as it may be, or had to send more
-// than it can.
+// hostAtLimit reports whether something waited for a host in a trial that was not
+// carried.
 func hostAtLimit(t *Trial, h *measure.ClientHost) bool {
-	return h.Busiest > MaxBusy || h.LimitBps > 0 && !t.Point.Offered.IsMax() && float64(t.Point.Offered) > h.LimitBps
+	s := h.Strain
+	switch {
+	case CauseOf(t) == Carried:
+		return false
+	case s == nil:
+		return h.Busiest > formerMaxBusy
+	}
+	return portion(float64(s.QueueWaiting), float64(s.QueueLooks)) >= waitingShare ||
+		portion(float64(s.FullReads), float64(s.Reads)) >= waitingShare ||
+		!t.Load.Offered.IsMax() && portion(float64(s.DueUnsent), float64(t.Load.UnsentPackets)) >= clientHeld
 }
 
 // HostTable is what each client host had in the trials; nil where one host sent
@@ -107,7 +116,7 @@ func HostTable(trials []*Trial) (*Table, error) {
 			{Head: "Limit\nMbps", Full: "own limit, Mbps offered to all"}, {Head: "at limit\ntrials", Full: "trials at its limit"},
 		},
 		Notes: []string{
-			"A flow is sent by one host and received by another. Limit is the rate offered to all hosts together at which this one would be at its own; a trial with any host at its limit is client-limited.",
+			"A flow is sent by one host and received by another. Limit is the rate offered to all hosts together at which this one would be at its own; a host is at its limit in a trial that was not carried where packets waited for it.",
 		},
 	}
 	for _, h := range hosts {

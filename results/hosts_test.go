@@ -133,38 +133,43 @@ func TestEachHostIsJudged(t *testing.T) {
 		code   Code
 		detail string
 	}{
-		"nothing is wrong": {func(*Trial) {}, "", ""},
-		"one host is busy": {func(t *Trial) { t.Load.Hosts[1].Busiest = 0.95 }, ClientLimited, "a thread of c2 was 95 % busy (bound 90 %)"},
-		"one host's limit": {func(t *Trial) { t.Load.Hosts[2].LimitBps = 4e9 }, ClientLimited, "5Gbps offered, c3 alone reaches 4000 Mbps"},
-		// One host of three is a third of the ticks: not to be hidden by the others.
-		"one CPU is full": {func(t *Trial) {
-			for i, agent := range []string{"c1", "c2", "c3"} {
-				t.Load.Hosts[i].Machine = "m" + agent[1:2]
-				t.Load.Threads = append(t.Load.Threads, measure.Thread{Host: agent, CPU: "1", Busy: 0.5})
-			}
-			t.Load.Hosts[1].Machine = "m1"
-		}, ClientLimited, "CPU 1 of c1 was 100 % busy with threads of c1, c2 (bound 90 %)"},
-		"one host is late":      {func(t *Trial) { t.Load.Hosts[0].Pacing.P99NS = 3e6 }, PacingLate, "99th percentile of the ticks' lateness on c1 3ms (bound 1ms)"},
-		"a clock stepped":       {func(t *Trial) { t.Clocks[3].DriftNS = -3e9 }, ClockSkew, "the clock of c3 moved by -3s in 2s"},
-		"all lines are full":    {func(t *Trial) { t.LineToRelayBps = 5.4e9 }, NicLimited, "the clients sent 95 % of what the line to the relay carries"},
-		"and the way back":      {func(t *Trial) { t.LineFromRelayBps = 5.3e9 }, NicLimited, "the clients received 97 % of what the line from the relay carries"},
-		"one line is full":      {func(t *Trial) { t.Load.Hosts[2].LineToRelayBps = 1e9 }, NicLimited, "c3 sent 103 % of what the line to the relay carries"},
-		"one host on the relay": {func(t *Trial) { t.Load.Hosts[0].Host = "box" }, Oversubscribed, "relay and c1 share CPU 0-1"},
+		"nothing is wrong":                     {func(*Trial) {}, "", ""},
+		"one host is busy, and all is carried": {func(t *Trial) { t.Load.Hosts[1].Busiest = 0.99 }, "", ""},
+		// One host of three is a third of the looks: not to be hidden by the others.
+		"one host reads late": {func(t *Trial) {
+			t.Load.DeliveredPackets -= t.Load.DeliveredPackets / 20
+			t.Load.Hosts[1].Strain = &measure.Strain{QueueLooks: 10, QueueWaiting: 9}
+			t.Relay.Counters = nil
+		}, ClientLimited, "data waiting at receivers in 90.0 % of looks"},
+		"one host is late":             {func(t *Trial) { t.Load.Hosts[0].Pacing.P99NS = 3e6 }, PacingLate, "99th percentile of the ticks' lateness on c1 3ms (bound 1ms)"},
+		"a clock stepped":              {func(t *Trial) { t.Clocks[3].DriftNS = -3e9 }, ClockSkew, "the clock of c3 moved by -3s in 2s"},
+		"all lines are full":           {func(t *Trial) { t.LineToRelayBps = 5.4e9; missed(t) }, NicLimited, "the clients sent 95 % of what the line to the relay carries"},
+		"and the way back":             {func(t *Trial) { t.LineFromRelayBps = 5.3e9; missed(t) }, NicLimited, "the clients received 97 % of what the line from the relay carries"},
+		"a full line that carried all": {func(t *Trial) { t.LineToRelayBps = 5.4e9 }, "", ""},
+		"one line is full":             {func(t *Trial) { t.Load.Hosts[2].LineToRelayBps = 1e9; missed(t) }, NicLimited, "c3 sent 103 % of what the line to the relay carries"},
+		"one host on the relay":        {func(t *Trial) { t.Load.Hosts[0].Host = "box" }, Oversubscribed, "relay and c1 share CPU 0-1"},
 	} {
-		tr := spread(trial(hd(1), 5*units.Gbps, 1, 5000, 0.2))
+		tr := spread(trial(hd(1), 5*units.Gbps, 1, 5000, 0.1))
 		c.change(tr)
 		got := Judge(tr)
 		switch {
 		case c.code == "" && len(got) == 0:
-		case len(got) != 1 || got[0].Code != c.code || got[0].Detail != c.detail:
+		case len(got) != 1 || got[0].Code != c.code || c.code == "" || !strings.Contains(got[0].Detail, c.detail):
 			t.Errorf("%s: %+v, want %s: %s", name, got, c.code, c.detail)
 		}
 	}
-	cal := spread(trial(hd(1), 5*units.Gbps, 1, 5000, 0.2))
+	cal := missed(spread(trial(hd(1), 5*units.Gbps, 1, 5000, 0.1)))
 	cal.Kind, cal.LineToRelayBps, cal.Load.Hosts[0].Busiest = KindCalibration, 1, 1
 	if got := Judge(cal); len(got) != 0 {
 		t.Errorf("a calibration is judged by what it is there to find: %+v", got)
 	}
+}
+
+// missed makes a trial one that was not quite carried.
+func missed(t *Trial) *Trial {
+	t.Load.DeliveredPackets -= t.Load.DeliveredPackets / 100
+	t.Relay.Counters = nil
+	return t
 }
 
 func TestLineSharesCountEveryHeader(t *testing.T) {

@@ -42,8 +42,8 @@ func lineShares(c Config, sent, delivered, toRelay, fromRelay float64) (to, from
 	return to, from
 }
 
-// judgeLine finds whether the trial touched what the network carries.
-func judgeLine(t *Trial) []Finding {
+// lineFull finds whether the trial touched what the network carries.
+func lineFull(t *Trial) []Finding {
 	l := t.Load
 	if t.Kind == KindCalibration { // which does not use it
 		return nil

@@ -74,7 +74,7 @@ func LineShareTable(trials []*Trial, ceilings []Ceiling) *Table {
 		if toRelay == 0 && fromRelay == 0 {
 			continue
 		}
-		to, from := lineShares(c.Config, c.At.SentBps.Mean, c.At.DeliveredBps.Mean, toRelay, fromRelay)
+		to, from := lineShares(c.Config, c.At.SentBps.Mean, c.Delivered.Value, toRelay, fromRelay)
 		t.Rows = append(t.Rows, []string{names[c.Config], c.Config.Load.String(), c.value(), percent(orNaN(to)), percent(orNaN(from))})
 	}
 	if len(t.Rows) == 0 {

@@ -68,14 +68,13 @@ func (p *plots) file(kind string, load Shape) string {
 	return kind + "-" + slug
 }
 
-// runsOf are the trials a point's numbers are made of: the valid ones, or if there
+// runsOf are the trials a point's throughput is made of: those that count, or if there
 // is none all that have numbers.
 func (p *plots) runsOf(pt *PointStats) []*Trial {
-	ts := p.trials[pt.Point]
 	if pt.Valid == 0 {
-		return ts
+		return p.trials[pt.Point]
 	}
-	return slices.DeleteFunc(slices.Clone(ts), func(t *Trial) bool { return !t.Valid() })
+	return pt.counted
 }
 
 // of are a load's points that have numbers and a place on the axis, by
@@ -107,7 +106,7 @@ func (p *plots) series(points []*PointStats, value func(*PointStats) figure.Poin
 }
 
 func describeRuns(pt *PointStats) string {
-	s := plural(pt.Valid, "valid run")
+	s := plural(pt.Valid, "run")
 	if pt.Valid != pt.Runs {
 		s += fmt.Sprintf(" of %d", pt.Runs)
 	}

@@ -61,9 +61,9 @@ func TestPlotGoldens(t *testing.T) {
 		for _, f := range r.Figures() {
 			names = append(names, f.Name)
 		}
-		want := []string{"rate-sweep", "latency", "ceilings", "timeline", "load-cost"}
+		want := []string{"ceilings", "rate-sweep", "latency", "timeline", "load-cost"}
 		if dir == "plots-tls" {
-			want = []string{"rate-sweep", "latency", "ceilings", "ktls-tax", "timeline", "load-cost"}
+			want = []string{"ceilings", "rate-sweep", "latency", "ktls-tax", "timeline", "load-cost"}
 		}
 		if !slices.Equal(names, want) {
 			t.Errorf("plots %v, want %v", names, want)

@@ -23,11 +23,11 @@ func (p *plots) ceilings(ceilings []Ceiling) []*figure.Figure {
 			name := p.names[c.Config]
 			bar := figure.Bar{Name: name, Style: p.styles[name], Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN(), Text: na}
 			if c.At != nil {
-				d := c.At.DeliveredBps
-				bar.Value, bar.Lo, bar.Hi = d.Mean/1e6, math.Max(0, d.Mean-d.Half)/1e6, (d.Mean+d.Half)/1e6
+				d := c.Delivered
+				bar.Value, bar.Lo, bar.Hi = d.Value/1e6, math.Max(0, d.Lo)/1e6, d.Hi/1e6
 				bar.Text = c.value() + " Mbps"
-				if !math.IsNaN(d.Half) {
-					bar.Text += " " + plusMinus(d.Half/1e6)
+				if !math.IsNaN(d.Lo) {
+					bar.Text += " (" + c.interval() + ")"
 				}
 			}
 			f.Bars = append(f.Bars, bar)

@@ -10,16 +10,26 @@ import (
 
 // PointStats is what the runs at one point say together.
 //
-// They are the valid runs. Where there is none, they are those that have numbers
-// at all, so that the table shows what was seen; such a point has Valid 0 and
-// makes no ceiling.
+// Each quantity is of the runs that can be trusted with it. A run in which the
+// client or the line held something back counts for the throughput, too: what it
+// delivered is a lower bound, and to leave it out would keep only the runs that went
+// well. Where no run counts, the throughput is of those that have numbers at all, so
+// that the table shows what was seen; such a point has Valid 0 and makes no ceiling.
 type PointStats struct {
 	Point  Point
 	Runs   int // trials made, failed ones included
-	Valid  int
+	Valid  int // whose throughput counts
+	Bounds int // of these, whose throughput is a lower bound only
 	Failed int
 	NA     string // why the point cannot be measured here, if it cannot
 	Marks  string // of the codes any run has
+
+	Missing float64 // of the offered rate, by shortfall and loss; mean over the runs
+	Carried int     // runs that carried the rate
+	Causes  map[Cause]int
+
+	LatencyRuns int // runs whose latency can be trusted; 0: it is of all that count, and cannot
+	CostRuns    int // the same of CPU time and counters
 
 	SentBps      Summary
 	DeliveredBps Summary
@@ -30,11 +40,15 @@ type PointStats struct {
 	Latency    measure.Histogram // all runs together
 	RTT        measure.Histogram
 	Pacing     measure.Histogram // the client's own lateness
+	ClientP99  int64             // the client's own share of the latency's p99, ns; median of the runs, -1: not measured
+	P99        Summary           // of the runs' own 99th percentiles, ns
 	Lateness   measure.Histogram // with back-pressure
 	Busiest    float64           // largest share of a window that a client thread was on a CPU
 	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
 	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
 	Counters   CounterStats
+
+	counted []*Trial // whose throughput counts
 
 	Hosts []*HostStats // each client host's share; nil where there was one
 }
@@ -58,6 +72,7 @@ func Points(trials []*Trial) ([]*PointStats, error) {
 	}
 	points := make([]*PointStats, 0, len(groups))
 	for p, ts := range groups {
+		slices.SortStableFunc(ts, func(a, b *Trial) int { return cmp.Compare(a.Run, b.Run) })
 		s, err := describe(p, ts)
 		if err != nil {
 			return nil, err
@@ -106,10 +121,17 @@ func compareBurst(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
+// AtLeast reports whether the point's throughput is a lower bound: more than a
+// quarter of the runs that count are.
+func (p *PointStats) AtLeast() bool { return 4*p.Bounds > p.Valid }
+
+// WasCarried reports whether most of the runs that count carried the rate.
+func (p *PointStats) WasCarried() bool { return p.Valid > 0 && 2*p.Carried > p.Valid }
+
 func describe(p Point, ts []*Trial) (*PointStats, error) {
-	s := &PointStats{Point: p, Runs: len(ts)}
+	s := &PointStats{Point: p, Runs: len(ts), Causes: map[Cause]int{}}
 	seen := map[Code]bool{}
-	var use []*Trial
+	var numbers, use []*Trial
 	for _, t := range ts {
 		for _, f := range t.Validity {
 			seen[f.Code] = true
@@ -119,56 +141,126 @@ func describe(p Point, ts []*Trial) (*PointStats, error) {
 			s.NA = t.NA
 		case !t.OK():
 			s.Failed++
-		case t.Valid():
-			s.Valid++
+		default:
+			numbers = append(numbers, t)
+			if !t.Counts() {
+				continue
+			}
 			use = append(use, t)
+			s.Valid++
+			if t.Bound() {
+				s.Bounds++
+			}
+			c := CauseOf(t)
+			s.Causes[c]++
+			if c == Carried {
+				s.Carried++
+			}
 		}
 	}
+	s.counted = use
 	if s.Valid == 0 {
-		use = slices.DeleteFunc(slices.Clone(ts), func(t *Trial) bool { return !t.OK() })
+		use = numbers
 	}
 	s.Marks = marks(seen)
+	if err := s.throughput(use); err != nil {
+		return nil, err
+	}
+	timed := trusting(use, Latency)
+	s.LatencyRuns = len(timed)
+	if len(timed) == 0 {
+		timed = use
+	}
+	if err := s.latencies(timed); err != nil {
+		return nil, err
+	}
+	paid := trusting(use, Cost)
+	s.CostRuns = len(paid)
+	if len(paid) == 0 {
+		paid = use
+	}
+	s.cost(paid)
+	return s, nil
+}
 
-	var sent, delivered, shortfall, intervalCV, cpu, perGbit []float64
-	var latency, rtt, pacing, lateness []measure.Histogram
+// trusting are the trials that can be trusted with a quantity.
+func trusting(ts []*Trial, q Quantity) []*Trial {
+	return slices.DeleteFunc(slices.Clone(ts), func(t *Trial) bool { return !t.Trusts(q) })
+}
+
+// throughput fills in what was sent and what arrived.
+func (s *PointStats) throughput(use []*Trial) error {
+	var sent, delivered, shortfall, intervalCV, missing []float64
+	var pacing, lateness []measure.Histogram
 	var packets, arrived uint64
 	for _, t := range use {
 		l := t.Load
 		sent = append(sent, l.SentBps)
 		delivered = append(delivered, l.DeliveredBps)
+		missing = append(missing, t.Missing())
 		if f, ok := l.Shortfall(); ok {
 			shortfall = append(shortfall, f)
 		}
 		intervalCV = append(intervalCV, IntervalCV(l.IntervalDeliveredBps))
 		packets, arrived = packets+l.SentPackets, arrived+l.DeliveredPackets
-		latency, rtt = append(latency, l.Latency), append(rtt, l.RTT)
 		pacing, lateness = append(pacing, l.Pacing), append(lateness, l.Lateness)
 		s.Busiest = max(s.Busiest, l.Busiest())
-		if c, g := t.relayCost(); !math.IsNaN(c) {
-			cpu = append(cpu, c)
-			if !math.IsNaN(g) {
-				perGbit = append(perGbit, g)
-			}
-		}
 	}
 	var err error
 	if s.Hosts, err = hostStats(use); err != nil {
-		return nil, err
+		return err
 	}
 	s.SentBps, s.DeliveredBps = Summarize(sent), Summarize(delivered)
-	s.Counters = counters(use)
-	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
-	s.Shortfall, s.IntervalCV, s.Loss = Summarize(shortfall).Mean, median(intervalCV), math.NaN()
+	s.Missing, s.Shortfall = Summarize(missing).Mean, Summarize(shortfall).Mean
+	s.IntervalCV, s.Loss = median(intervalCV), math.NaN()
 	if packets > 0 {
 		s.Loss = 1 - float64(arrived)/float64(packets)
 	}
-	for _, h := range []struct {
-		to   *measure.Histogram
-		from []measure.Histogram
-	}{{&s.Latency, latency}, {&s.RTT, rtt}, {&s.Pacing, pacing}, {&s.Lateness, lateness}} {
-		if *h.to, err = measure.MergeHistograms(h.from...); err != nil {
-			return nil, err
+	if s.Pacing, err = measure.MergeHistograms(pacing...); err != nil {
+		return err
+	}
+	s.Lateness, err = measure.MergeHistograms(lateness...)
+	return err
+}
+
+// latencies fills in what packets waited.
+func (s *PointStats) latencies(use []*Trial) error {
+	var latency, rtt []measure.Histogram
+	var p99, own []float64
+	for _, t := range use {
+		latency, rtt = append(latency, t.Load.Latency), append(rtt, t.Load.RTT)
+		if h := t.latency(); h.Count > 0 {
+			p99 = append(p99, float64(h.P99NS))
+		}
+		if ns, ok := clientShare(t.Load); ok {
+			own = append(own, float64(ns))
 		}
 	}
-	return s, nil
+	s.P99, s.ClientP99 = Summarize(p99), -1
+	if len(own) > 0 {
+		s.ClientP99 = int64(median(own))
+	}
+	var err error
+	if s.Latency, err = measure.MergeHistograms(latency...); err != nil {
+		return err
+	}
+	s.RTT, err = measure.MergeHistograms(rtt...)
+	return err
+}
+
+// cost fills in what the relay used.
+func (s *PointStats) cost(use []*Trial) {
+	var cpu, perGbit []float64
+	for _, t := range use {
+		c, g := t.relayCost()
+		if math.IsNaN(c) {
+			continue
+		}
+		cpu = append(cpu, c)
+		if !math.IsNaN(g) {
+			perGbit = append(perGbit, g)
+		}
+	}
+	s.Counters = counters(use)
+	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
 }

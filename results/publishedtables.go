@@ -214,3 +214,47 @@ func (p *Published) cliff(relay, transport string, workers int) (Cliff, bool) {
 	}
 	return findCliff(rs, shareRise)
 }
+
+// footingTable sets ceilings beside the published figures of the same relay design,
+// transport and workers, on the footing of the tool behind them; nil where the sweep
+// has no such configuration.
+func (p *Published) footingTable(versus []Versus) *Table {
+	t := &Table{
+		Title: "Beside the published figures of the same matrix", Keys: 1,
+		Columns: []Column{
+			{Head: "Relay", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "on published\nfooting Mbps"}, {Head: "Published", Left: true}, {Head: "published\nMbps"},
+		},
+	}
+	for _, v := range versus {
+		names := v.names()
+		for _, r := range v.Rows {
+			c := r.Ceiling
+			f, ok := p.figureOf(c.Config)
+			if !ok || c.At == nil {
+				continue
+			}
+			t.Rows = append(t.Rows, []string{names[c.Config], c.value(), mbps(c.Delivered.Value * publishedFooting), f.config(), f.Printed})
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+// publishedDerper is the version of derper behind the published figures.
+const publishedDerper = "1.96.4"
+
+// figureOf is the published throughput of a configuration.
+func (p *Published) figureOf(c Config) (PublishedFigure, bool) {
+	relay := map[string]string{RelayHD: "HD", RelayDerper: "TS"}[c.Relay]
+	if c.IsBaseline() && c.Version != publishedDerper {
+		return PublishedFigure{}, false
+	}
+	for _, f := range p.of("throughput") {
+		if f.Quantity == "throughput" && f.Relay == relay && f.Transport == c.Transport && (f.Workers == 0 || f.Workers == c.Workers) {
+			return f, true
+		}
+	}
+	return PublishedFigure{}, false
+}

@@ -88,7 +88,7 @@ func TrialID(k Kind, p Point, run int) string {
 // OK reports whether the trial has numbers.
 func (t *Trial) OK() bool { return t.Error == "" && t.NA == "" && t.Load != nil }
 
-// Valid reports whether the trial's numbers can be trusted.
+// Valid reports whether all of the trial's numbers can be trusted.
 func (t *Trial) Valid() bool { return t.OK() && len(t.Validity) == 0 }
 
 // relayCost is how many CPUs the relay used, and how many CPU-seconds per

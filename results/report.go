@@ -14,6 +14,7 @@ import (
 // come in the order of the published profile.
 type Report struct {
 	title    string
+	answer   *Answer
 	sections []section
 }
 
@@ -49,11 +50,13 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer := NewAnswer(set, points, ceilings, versus)
 	r := &Report{
-		title: set.Environment.Scenario,
+		title: set.Environment.Scenario, answer: answer,
 		sections: []section{
-			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
+			answerSection(answer, plots.ceilings(ceilings)),
 			{title: "Key findings", text: Findings(points, ceilings, versus, cliffs, profiles)},
+			{title: "Setup", text: setup(&set.Environment), tables: SetupTables(set.Environment.Hosts)},
 			sweepSection(set.Trials, points, plots),
 			ceilingSection(set.Trials, points, ceilings, plots),
 			breakdownSection(profileSection(set, profiles, published), points),
@@ -65,6 +68,16 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	}
 	return r, r.addSearches(set.Trials)
 }
+
+// answerSection is what a report opens with: the answer, and one picture of it.
+func answerSection(a *Answer, pictures []*figure.Figure) section {
+	s := a.section()
+	s.figures = pictures
+	return s
+}
+
+// Answer is what the report comes to, for one screen.
+func (r *Report) Answer() *Answer { return r.answer }
 
 func sweepSection(trials []*Trial, points []*PointStats, plots *plots) section {
 	s := section{title: "Rate sweep", tables: SweepTables(points), wide: WideSweepTables(points)}
@@ -87,8 +100,10 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 		s.text = []string{"n/a: no trial has been made yet."}
 		return s
 	}
-	s.figures = append(append(plots.ceilings(ceilings), plots.taxes(ceilings)...), plots.timeline(ceilings)...)
-	s.after = []string{"The ceiling is the highest mean delivered rate over the valid points of a configuration; ≥ where it was not brought to its limit."}
+	s.figures = append(plots.taxes(ceilings), plots.timeline(ceilings)...)
+	s.after = []string{
+		"The ceiling is the highest mean delivered rate over all offered rates of a configuration, cross-validated so that choosing the highest does not inflate it; its interval allows for the choice. ≥: something else than the relay stopped it.",
+	}
 	if slices.ContainsFunc(trials, func(t *Trial) bool { return t.Lab != "" }) {
 		s.after = append(s.after, labNote)
 	}
@@ -126,14 +141,16 @@ func versusSection(versus []Versus, p *Published) section {
 	if len(versus) == 0 {
 		s.text = []string{"n/a: the sweep has no trials of derper, the TS baseline."}
 	} else {
-		s.after = []string{
-			"TS is Tailscale's derper. Ratios are of means; their 95 % intervals are by the delta method on the logarithm.",
-			fmt.Sprintf("On published footing: × %.3f, because the tool behind the published figures divides by a time that includes a drain of some 2 s (it reads 2606 Mbps where 3000 are offered and none is lost).", publishedFooting),
-		}
+		s.after = []string{"TS is Tailscale's derper. Ratios are of ceilings, or of delivered rates; their 95 % intervals allow for the choice of the ceiling. A ratio of a lower bound that is below 1 says nothing, and is n/a."}
 	}
-	s.after = append(s.after,
-		"Published figures are of another relay on other hardware: "+strings.Join(p.Setup, " ")+" hdbench's hd is a Go relay after Hyper-DERP's design; these are not its figures.")
-	s.tables = append(s.tables, p.ThroughputTable())
+	if t := p.footingTable(versus); t != nil {
+		s.tables = append(s.tables, t, p.ThroughputTable())
+		s.after = append(s.after,
+			fmt.Sprintf("On published footing: × %.3f, because the tool behind the published figures divides by a time that includes a drain of some 2 s (it reads 2606 Mbps where 3000 are offered and none is lost).", publishedFooting),
+			"Published figures are of another relay on other hardware: "+strings.Join(p.Setup, " ")+" hdbench's hd is a Go relay after Hyper-DERP's design; these are not its figures.")
+	} else {
+		s.after = append(s.after, "The published comparison, of other configurations than these: hdbench report results/reference.")
+	}
 	return s
 }
 

@@ -14,7 +14,7 @@ import (
 var ReportSchema []byte
 
 // reportSchemaID names the schema in every file that follows it.
-const reportSchemaID = "https://hdbench.invalid/schema/report-1.json"
+const reportSchemaID = "https://hdbench.invalid/schema/report-2.json"
 
 // reportJSON is a report for machines: what the tables say, with all digits.
 // Rates are bit/s, shares of one are shares, what is n/a is null.
@@ -22,6 +22,8 @@ type reportJSON struct {
 	SchemaID    string        `json:"$schema"`
 	Schema      int           `json:"schema"`
 	Environment Environment   `json:"environment"`
+	Interrupted *progress     `json:"interrupted,omitempty"` // the sweep did not come to its end
+	Answer      answerJSON    `json:"answer"`
 	Points      []pointJSON   `json:"points"`
 	Ceilings    []ceilingJSON `json:"ceilings"`
 	Transports  []taxJSON     `json:"transport_cost"`
@@ -91,13 +93,32 @@ type hostJSON struct {
 }
 
 type ceilingJSON struct {
-	Configuration string       `json:"configuration"`
-	Config        Config       `json:"config"`
-	Delivered     *summaryJSON `json:"delivered_bps"`
-	At            units.Rate   `json:"at_offered,omitempty"`
-	AtLeast       bool         `json:"at_least"` // the true ceiling may be higher
-	Why           string       `json:"why,omitempty"`
-	NA            string       `json:"na,omitempty"`
+	Configuration string        `json:"configuration"`
+	Config        Config        `json:"config"`
+	Delivered     *estimateJSON `json:"delivered_bps"`
+	At            units.Rate    `json:"at_offered,omitempty"`
+	Carried       units.Rate    `json:"carried_offered,omitempty"` // the highest rate that was carried
+	Limit         limitJSON     `json:"limit"`
+	AtLeast       bool          `json:"at_least"` // the true ceiling may be higher
+	Why           string        `json:"why,omitempty"`
+	NA            string        `json:"na,omitempty"`
+}
+
+// estimateJSON is a value with a 95 % interval that need not lie evenly about it.
+type estimateJSON struct {
+	N     int      `json:"n"`
+	Value *float64 `json:"value"`
+	Lower *float64 `json:"lower"`
+	Upper *float64 `json:"upper"`
+}
+
+// limitJSON is what stopped a configuration.
+type limitJSON struct {
+	What     Cause  `json:"what,omitempty"`
+	Evidence string `json:"evidence,omitempty"`
+	Remedy   string `json:"remedy,omitempty"`
+	Trials   int    `json:"trials_asked,omitempty"`
+	Agree    int    `json:"trials_agreeing,omitempty"`
 }
 
 type ratioJSON struct {
@@ -116,16 +137,36 @@ type taxJSON struct {
 	NA            string    `json:"na,omitempty"`
 }
 
+// boundedJSON is a ratio that may be a bound only, or may not be there.
+type boundedJSON struct {
+	ratioJSON
+	Bound string `json:"bound,omitempty"` // at-least, at-most
+	NA    string `json:"na,omitempty"`
+}
+
+// versusJSON is everything under one load beside TS.
 type versusJSON struct {
-	Load      Shape      `json:"load"`
-	Transport string     `json:"transport"`
-	Baseline  string     `json:"baseline"` // configuration; empty: it has no valid trial
-	CostAt    units.Rate `json:"cost_at_offered,omitempty"`
-	Relays    []struct {
-		Configuration string     `json:"configuration"`
-		Ceiling       *ratioJSON `json:"ceiling_of_ts"`
-		CPUPerGbit    *ratioJSON `json:"cpu_per_gbit_of_ts"`
-	} `json:"relays"`
+	Load   Shape             `json:"load"`
+	TS     map[string]string `json:"ts"` // transport: the baseline's best configuration over it
+	CostAt units.Rate        `json:"cost_at_offered,omitempty"`
+	Relays []versusRowJSON   `json:"relays"`
+	Rates  []rateRowJSON     `json:"rates"`
+}
+
+type versusRowJSON struct {
+	Configuration string       `json:"configuration"`
+	Ceiling       *boundedJSON `json:"ceiling_of_ts"`     // over the same transport
+	CeilingTLS    *boundedJSON `json:"ceiling_of_ts_tls"` // over TLS, as published
+	CPUPerGbit    *ratioJSON   `json:"cpu_per_gbit_of_ts"`
+}
+
+type rateRowJSON struct {
+	Configuration string       `json:"configuration"`
+	Offered       units.Rate   `json:"offered"`
+	Delivered     summaryJSON  `json:"delivered_bps"`
+	Loss          *float64     `json:"loss"`
+	OfTS          *boundedJSON `json:"delivered_of_ts"`
+	OfTSTLS       *boundedJSON `json:"delivered_of_ts_tls"`
 }
 
 type validityJSON struct {
@@ -149,7 +190,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	}
 	names := configNames(set)
 	r := reportJSON{
-		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
+		SchemaID: reportSchemaID, Schema: SchemaVersion, Environment: set.Environment, Interrupted: set.interruptedJSON(), Points: []pointJSON{}, Ceilings: []ceilingJSON{}, Transports: []taxJSON{}, VersusTS: []versusJSON{},
 		Searches: searches, Profiles: profilesJSON(set.Trials, names), Validity: set.validityJSON(), Notes: listed(Stability(points, set.Trials)), Warnings: listed(set.Warnings),
 		Examinations: set.Examinations,
 	}
@@ -160,8 +201,11 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	for _, c := range ceilings {
 		j := ceilingJSON{Configuration: names[c.Config], Config: c.Config, AtLeast: c.AtLeast, Why: c.Why, NA: c.NA}
 		if c.At != nil {
-			s := c.At.DeliveredBps.json()
-			j.Delivered, j.At = &s, c.At.Point.Offered
+			j.Delivered, j.At = c.Delivered.json(), c.At.Point.Offered
+			j.Limit = limitJSON{c.Limit.What, c.Limit.Evidence, c.Limit.Remedy, c.Limit.Trials, c.Limit.Agree}
+		}
+		if c.Carried != nil {
+			j.Carried = c.Carried.Point.Offered
 		}
 		r.Ceilings = append(r.Ceilings, j)
 	}
@@ -173,6 +217,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 		}
 	}
 	vs := CompareToTS(points, compareAt)
+	r.Answer = NewAnswer(set, points, ceilings, vs).json()
 	for i := range vs {
 		r.VersusTS = append(r.VersusTS, vs[i].json(names))
 	}
@@ -231,24 +276,32 @@ func (p *PointStats) json(name string) pointJSON {
 	}
 }
 
-func (v *Versus) json(names map[Config]string) versusJSON {
-	j := versusJSON{Load: v.Load, Transport: v.Transport, CostAt: v.Rate}
-	if v.Baseline != nil {
-		j.Baseline = names[v.Baseline.Config]
+func (b Bounded) json() *boundedJSON {
+	j := &boundedJSON{NA: b.NA, Bound: map[Bound]string{AtLeast: "at-least", AtMost: "at-most"}[b.Bound]}
+	if b.NA == "" {
+		j.ratioJSON = *b.Ratio.json()
 	}
-	for _, c := range v.Ceilings {
-		r := struct {
-			Configuration string     `json:"configuration"`
-			Ceiling       *ratioJSON `json:"ceiling_of_ts"`
-			CPUPerGbit    *ratioJSON `json:"cpu_per_gbit_of_ts"`
-		}{Configuration: names[c.Config]}
-		if v.Baseline != nil && c.At != nil {
-			r.Ceiling = RatioOf(c.At.DeliveredBps, v.Baseline.At.DeliveredBps).json()
-			if at, base := v.At[c.Config], v.At[v.Baseline.Config]; at != nil && base != nil {
-				r.CPUPerGbit = RatioOf(at.CPUPerGbit, base.CPUPerGbit).json()
+	return j
+}
+
+func (v *Versus) json(names map[Config]string) versusJSON {
+	j := versusJSON{Load: v.Load, CostAt: v.Rate, TS: map[string]string{}, Relays: []versusRowJSON{}, Rates: []rateRowJSON{}}
+	for transport, c := range v.TS {
+		j.TS[transport] = names[c.Config]
+	}
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		row := versusRowJSON{Configuration: names[r.Ceiling.Config], Ceiling: r.OfSame.json(), CeilingTLS: r.OfTLS.json()}
+		if r.Same != nil {
+			if at, base := v.At[r.Ceiling.Config], v.At[r.Same.Config]; at != nil && base != nil {
+				row.CPUPerGbit = RatioOf(at.CPUPerGbit, base.CPUPerGbit).json()
 			}
 		}
-		j.Relays = append(j.Relays, r)
+		j.Relays = append(j.Relays, row)
+	}
+	for _, r := range v.Rates {
+		p := r.Point
+		j.Rates = append(j.Rates, rateRowJSON{names[p.Point.Config], r.Offered, p.DeliveredBps.json(), orNull(p.Loss), r.OfSame.json(), r.OfTLS.json()})
 	}
 	return j
 }

@@ -27,8 +27,11 @@ func LookOf(t *Trial) (Look, error) {
 	l := Look{Load: t.Point.Offered, Duration: time.Duration(t.Search.DurationNS)}
 	l.Loss, _ = t.Load.Loss()
 	l.Shortfall, _ = t.Load.Shortfall()
+	if t.Trusts(Throughput) {
+		return l, nil
+	}
 	for _, f := range t.Validity {
-		if l.Invalid == "" || f.Code == ClientLimited {
+		if infoOf(f.Code).spoils&Throughput != 0 && (l.Invalid == "" || f.Code == ClientLimited) {
 			l.Invalid = f.Code
 		}
 	}

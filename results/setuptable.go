@@ -202,27 +202,14 @@ func describeMemory(f *measure.Fingerprint) string {
 	return words(text, swap)
 }
 
-// parameters of the kernel's command line that numbers may depend on; the whole
-// line is in environment.json.
-var parameters = []string{
-	"mitigations", "isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity", "nosmt", "maxcpus", "idle", "intel_pstate", "amd_pstate",
-	"intel_idle.max_cstate", "processor.max_cstate", "cpuidle.off", "iommu", "intel_iommu", "amd_iommu", "transparent_hugepage",
-	"hugepages", "tsc", "clocksource", "nmi_watchdog", "skew_tick", "preempt", "pti", "nopti", "spectre_v2", "spec_store_bypass_disable", "retbleed", "mds",
-}
-
 func describeKernel(h measure.Host) string {
 	f := h.Fingerprint
-	var given []string
-	for _, p := range strings.Fields(f.Kernel.Cmdline) {
-		if name, _, _ := strings.Cut(p, "="); slices.Contains(parameters, name) {
-			given = append(given, p)
-		}
-	}
+	given, _ := measure.KernelParameters(f.Kernel.Cmdline) // the whole line, in a record of an older version
 	clock := ""
 	if f.Kernel.ClockSource != "" {
 		clock = "clock source " + f.Kernel.ClockSource
 	}
-	return words("Linux "+h.Kernel+" "+h.Arch, f.Kernel.Version, strings.Join(given, " "), clock)
+	return words("Linux "+h.Kernel+" "+h.Arch, f.Kernel.Version, given, clock)
 }
 
 func describeHypervisor(v *measure.Hypervisor) string {

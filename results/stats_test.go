@@ -22,8 +22,8 @@ func TestCeilings(t *testing.T) {
 	if c := by["hdtcp1"]; c.At == nil || c.At.Point.Offered != 9*units.Gbps || c.AtLeast {
 		t.Errorf("hd with one worker: %+v; want 7200 at 9 Gbps, and no more", c)
 	}
-	if c := by["hdtcp2"]; c.At == nil || c.At.Point.Offered != 5*units.Gbps || !c.AtLeast {
-		t.Errorf("hd with two workers: %+v; want at least 5000: above it the client was at its limit", c)
+	if c := by["hdtcp2"]; c.At == nil || c.At.Point.Offered != 9*units.Gbps || !c.AtLeast || c.Limit.What != ByClient || c.Carried.Point.Offered != 5*units.Gbps {
+		t.Errorf("hd with two workers: %+v; want at least 8000: there the client was at its limit, and a busy client makes no relay look better", c)
 	}
 	if c := by["derpertcp2"]; c.At == nil || c.At.Point.Offered != 5*units.Gbps || c.AtLeast {
 		t.Errorf("derper: %+v; want its peak, not what is left of it under more load", c)

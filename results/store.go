@@ -167,6 +167,8 @@ type Set struct {
 	// Examinations are what doctor found before each part of the sweep; none in
 	// folders older than it.
 	Examinations []*measure.Examination
+	// Plan is what the sweep set out to do; nil where that is not known.
+	Plan *Plan
 }
 
 // Open reads a results folder. A torn last line is passed over and said; any

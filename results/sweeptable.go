@@ -39,7 +39,7 @@ func sweepColumns(load Shape) []Column {
 		{Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
 		{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
 		{Head: "p50", Full: latencyHead(load) + " p50", Break: true}, {Head: latencyHead(load) + "\np99"}, {Head: "p99.9", Full: latencyHead(load) + " p99.9"},
-		{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true, Every: true}, {Left: true, Full: "Marks", Every: true},
+		{Head: "client\np99", Full: "the client's own share of p99, at most"}, {Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true, Every: true}, {Left: true, Full: "Marks", Every: true},
 	}
 }
 
@@ -77,7 +77,6 @@ func latencyHead(s Shape) string {
 }
 
 func sweepRow(p *PointStats) []string {
-	lat := p.latency()
 	offered := mbps(float64(p.Point.Offered))
 	if p.Point.Offered.IsMax() {
 		offered = "max"
@@ -86,8 +85,8 @@ func sweepRow(p *PointStats) []string {
 		offered, mbps(p.SentBps.Mean), percent(p.Shortfall),
 		mbps(p.DeliveredBps.Mean), plusMinus(p.DeliveredBps.Half / 1e6), percent(p.Loss),
 		percent(p.DeliveredBps.CV), percent(p.IntervalCV),
-		duration(lat.P50NS, lat.Count), duration(lat.P99NS, lat.Count), duration(lat.P999NS, lat.Count),
-		percent(p.RelayCPU.Mean), number(p.CPUPerGbit.Mean), runs(p), p.Marks,
+		p.latencyCell(50), p.latencyCell(99), p.latencyCell(99.9), p.clientShareCell(),
+		p.cell(Cost, percent(p.RelayCPU.Mean)), p.cell(Cost, number(p.CPUPerGbit.Mean)), runs(p), p.Marks,
 	}
 }
 
@@ -124,7 +123,8 @@ func SweepLegend() []string {
 		"Shortfall = 1 − sent/offered, held back by back-pressure. Loss = packets sent inside the window that never arrived, by sequence number.",
 		"run CV is over the runs of a point, intv CV over the 100 ms intervals of a run (median of the runs). Latency counts from the intended send time.",
 		"CPU is the relay process, 100 % = one CPU. CPU-s/Gbit is per delivered Gbit.",
-		"n is the valid runs, of how many if not all are. A row without a valid run shows what was seen and counts for nothing.",
+		"client p99 is the client's own share of the latency at the 99th percentile, at most: how late it sent what nobody held back, and how long arrived data may have waited for it.",
+		"n is the runs whose throughput counts, of how many if not all do. A row without one shows what was seen and counts for nothing. In parentheses stands what cannot be trusted: latency or cost; Validity has the reasons.",
 	}
 	var ms []string
 	for _, c := range codes {

@@ -1,6 +1,9 @@
 package results
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // TransportCost sets one relay's transports beside each other: all else equal,
 // what encryption costs it, and where it is best paid.
@@ -60,9 +63,16 @@ func TaxOf(c, base *Ceiling) Tax {
 	case c.AtLeast && base.AtLeast:
 		return Tax{NA: "neither was brought to its limit"}
 	}
-	r := RatioOf(c.At.DeliveredBps, base.At.DeliveredBps)
-	return Tax{Value: 1 - r.Value, Lo: 1 - r.Hi, Hi: 1 - r.Lo, AtLeast: base.AtLeast, AtMost: c.AtLeast}
+	r := RatioOfEstimates(c.Delivered, base.Delivered)
+	tax := Tax{Value: 1 - r.Value, Lo: 1 - r.Hi, Hi: 1 - r.Lo, AtLeast: base.AtLeast, AtMost: c.AtLeast}
+	if tax.Hi-tax.Lo > widestTax {
+		return Tax{NA: fmt.Sprintf("too noisy to say: %s to %s %%; more runs (runs: 12), or a quieter host", signedPercent(tax.Lo), signedPercent(tax.Hi))}
+	}
+	return tax
 }
+
+// widestTax is how wide the interval of a tax may be for it to be printed.
+const widestTax = 0.5
 
 // recordSizes reports whether the frames of a record were varied, which makes a
 // table of its own.

@@ -76,8 +76,7 @@ func (g *TransportCost) row(t *Table, relay string, names map[Config]string, c *
 	if c.AtLeast {
 		t.addNote(fmt.Sprintf("≥: %s", c.Why))
 	}
-	p := c.At.DeliveredBps
-	return []string{relay, transport, c.value(), plusMinus(p.Half / 1e6), percent(p.CV), percent(c.At.IntervalCV), cell}
+	return []string{relay, transport, c.value(), c.interval(), percent(c.At.DeliveredBps.CV), percent(c.At.IntervalCV), cell}
 }
 
 // String is the tax as a cell.
@@ -130,8 +129,7 @@ func RecordSizeTable(trials []*Trial, ceilings []Ceiling) *Table {
 			t.Rows = append(t.Rows, append(row, na, na, na, na))
 			continue
 		}
-		p := c.At.DeliveredBps
-		t.Rows = append(t.Rows, append(row, c.value(), plusMinus(p.Half/1e6), percent(p.CV), number(c.At.CPUPerGbit.Mean)))
+		t.Rows = append(t.Rows, append(row, c.value(), c.interval(), percent(c.At.DeliveredBps.CV), number(c.At.CPUPerGbit.Mean)))
 	}
 	return t
 }

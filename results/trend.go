@@ -185,7 +185,7 @@ func ceilingOf(n nightly, c Config) (float64, string) {
 	case ceiling.AtLeast:
 		return math.NaN(), "the relay was not brought to its limit"
 	default:
-		return ceiling.At.DeliveredBps.Mean, ""
+		return ceiling.Delivered.Value, ""
 	}
 }
 

@@ -10,14 +10,15 @@ import (
 	"hdbench/internal/measure"
 )
 
-// Code says in one word why a trial cannot be trusted.
+// Code says in one word why some of a trial's numbers cannot be trusted.
 type Code string
 
-// The codes. A trial with any of them is kept and shown, but makes no ceiling.
+// The codes. docs/METHOD.md has what each spoils, and what mends it.
 const (
 	ClientLimited  Code = "client-limited"
 	NicLimited     Code = "nic-limited"
 	PacingLate     Code = "pacing-late"
+	ClientLag      Code = "client-lag"
 	Corrupt        Code = "corrupt"
 	Accounting     Code = "accounting"
 	Oversubscribed Code = "oversubscribed"
@@ -26,38 +27,125 @@ const (
 	Stolen         Code = "steal"
 )
 
-// codeInfo is a code's mark in tables and what it means.
+// Quantity is what of a trial a code spoils. One that is spoiled does not throw
+// away the others.
+type Quantity uint8
+
+// The quantities.
+const (
+	Throughput Quantity = 1 << iota // sent, delivered, loss, shortfall
+	Latency                         // and round trips
+	Cost                            // the relay's CPU time and counters
+)
+
+const everything = Throughput | Latency | Cost
+
+// Quantities are all of them, in the order of tables.
+var Quantities = []Quantity{Throughput, Latency, Cost}
+
+// String is the quantities in words.
+func (q Quantity) String() string {
+	if q == everything {
+		return "all"
+	}
+	var names []string
+	for i, name := range []string{"throughput", "latency", "cost"} {
+		if q&Quantities[i] != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// codeInfo is a code's mark in tables, what it means, spoils, and what mends it.
 type codeInfo struct {
 	code    Code
 	mark    string
 	meaning string
+	spoils  Quantity
+	// bound: the throughput is at least what was measured, for nothing but what the
+	// code names kept it from being more.
+	bound  bool
+	remedy string
 }
 
 var codes = []codeInfo{
-	{ClientLimited, "c", "the client was at its own limit: a thread over 90 % busy, or more offered than it can send without a relay"},
-	{NicLimited, "n", "the network between relay and clients was full: 95 % of what raw TCP carries over it"},
-	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks came later than the bound"},
-	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run"},
-	{Accounting, "a", "the relay's counts and the client's do not agree"},
-	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU"},
-	{Undrained, "u", "something was still under way when the drain ended: loss is not exact"},
-	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree"},
-	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand"},
+	{ClientLimited, "c", "what is missing waited for the client: packets that were due and that nobody else held, or data that lay at its receivers", Throughput | Latency, true, "give the client more CPUs, or more hosts (--client-host)"},
+	{NicLimited, "n", "the network between relay and clients was full: 95 % of what raw TCP carries over it", Throughput | Latency, true, "a faster link, or --data-addr of one"},
+	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks passed later than the bound", Latency, false, "nothing else on the client's CPUs; hdbench doctor"},
+	{ClientLag, "l", "over half of the latency at the 99th percentile may be the client's own", Latency, false, "give the client more CPUs, or a longer tick"},
+	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run", everything, false, "a fault of the relay or the network: see the trial's record"},
+	{Accounting, "a", "the relay's counts and the client's do not agree", everything, false, "a fault of the relay, of hdbench, or somebody else's traffic at the relay"},
+	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU", everything, false, "CPUs of their own: cpus in the scenario, or a second host"},
+	{Undrained, "u", "something was still under way when the drain ended: loss is not exact", Throughput, false, "a longer drain"},
+	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree", everything, false, "see hdbench doctor of the hosts' clocks"},
+	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand", everything, false, "a host of one's own, or another hour"},
 }
 
-// Finding is one reason not to trust a trial, with its evidence.
+func infoOf(c Code) codeInfo {
+	for _, i := range codes {
+		if i.code == c {
+			return i
+		}
+	}
+	return codeInfo{code: c, mark: "?", meaning: "of another version", spoils: everything}
+}
+
+// Finding is one reason not to trust some of a trial, with its evidence.
 type Finding struct {
 	Code   Code   `json:"code"`
 	Detail string `json:"detail"`
 }
 
+// Spoiled are the quantities of a trial that cannot be trusted. What was carried is
+// a proof: neither a busy client, a full line nor stolen time can have made it so.
+func (t *Trial) Spoiled() Quantity {
+	if !t.OK() {
+		return everything
+	}
+	var q Quantity
+	carried := !t.Load.Offered.IsMax() && t.Missing() <= CarriedBound
+	for _, f := range t.Validity {
+		i := infoOf(f.Code)
+		spoils := i.spoils
+		if carried && (i.bound || f.Code == Stolen) {
+			spoils &^= Throughput
+		}
+		q |= spoils
+	}
+	return q
+}
+
+// Trusts reports whether a quantity of the trial can be trusted.
+func (t *Trial) Trusts(q Quantity) bool { return t.OK() && t.Spoiled()&q == 0 }
+
+// Bound reports whether the trial's throughput is a lower bound: all that spoils it
+// can only have made it less.
+func (t *Trial) Bound() bool {
+	if !t.OK() || t.Trusts(Throughput) {
+		return false
+	}
+	for _, f := range t.Validity {
+		if i := infoOf(f.Code); i.spoils&Throughput != 0 && !i.bound {
+			return false
+		}
+	}
+	return true
+}
+
+// Counts reports whether the trial's throughput says something: it is right, or at
+// least a lower bound.
+func (t *Trial) Counts() bool { return t.Trusts(Throughput) || t.Bound() }
+
 // Bounds of the validity rules.
 const (
-	// MaxBusy is how much of the window a client thread may be on a CPU.
-	MaxBusy = 0.90
 	// MaxPacingLate is how late the 99th percentile of pacing ticks may be; ten
 	// ticks, if those are longer.
 	MaxPacingLate = time.Millisecond
+	// MaxClientShare is the client's own share of the latency's 99th percentile.
+	MaxClientShare = 0.5
+	// minClientLag is what no client can do without: a wake-up or two.
+	minClientLag = 200 * time.Microsecond
 	// MaxSteal is how much of the window the hypervisor may take from the CPUs of
 	// the relay, or of a client. docs/METHOD.md says why.
 	MaxSteal = 0.05
@@ -76,8 +164,8 @@ func Judge(t *Trial) []Finding {
 		fs = append(fs, Finding{c, fmt.Sprintf(format, args...)})
 	}
 	l := t.Load
-	fs = append(fs, judgeClients(t)...)
-	fs = append(fs, judgeLine(t)...)
+	fs = append(fs, judgeCause(t)...)
+	fs = append(fs, judgeLatency(t)...)
 	if l.Corrupt+l.Duplicate+l.Reordered+l.Foreign > 0 {
 		add(Corrupt, "%d corrupt, %d duplicate, %d reordered, %d foreign packets", l.Corrupt, l.Duplicate, l.Reordered, l.Foreign)
 	}
@@ -98,36 +186,53 @@ func Judge(t *Trial) []Finding {
 	return append(fs, judgeCPUs(t)...)
 }
 
-// judgeClients finds what the trial owes to the clients themselves. Any host at
-// its limit spoils the whole load, so with several each is judged by itself.
-func judgeClients(t *Trial) []Finding {
+// judgeCause finds whether the client, or the line, kept the trial from carrying
+// more. A calibration is there to find the client's limit.
+func judgeCause(t *Trial) []Finding {
+	if t.Kind == KindCalibration {
+		return nil
+	}
+	e := groundsOf(t)
+	switch e.cause() {
+	case ByLine:
+		return e.line
+	case ByClient:
+		return []Finding{{ClientLimited, e.String()}}
+	case Unclear:
+		if !e.strain && e.busiest > formerMaxBusy {
+			return []Finding{{ClientLimited, fmt.Sprintf("a client thread was %.0f %% busy, and more was not kept (a record of before)", 100*e.busiest)}}
+		}
+	}
+	return nil
+}
+
+// formerMaxBusy is how busy a client thread could be where the record of what
+// waited for it is missing.
+const formerMaxBusy = 0.90
+
+// judgeLatency finds whether the latency is the client's own. With several hosts
+// each is judged by itself.
+func judgeLatency(t *Trial) []Finding {
 	l := t.Load
 	hosts := l.Hosts
 	if len(hosts) == 0 {
-		hosts = []measure.ClientHost{{Busiest: l.Busiest(), Pacing: l.Pacing, LimitBps: t.ClientLimitBps}}
+		hosts = []measure.ClientHost{{Pacing: l.Pacing}}
 	}
 	bound := max(MaxPacingLate, 10*time.Duration(t.Point.Load.TickNS))
 	var fs []Finding
-	for _, c := range l.SharedCPUs() {
-		if t.Kind != KindCalibration && c.Busy > MaxBusy {
-			fs = append(fs, Finding{ClientLimited, fmt.Sprintf("CPU %s of %s was %.0f %% busy with threads of %s (bound %.0f %%)", c.CPU, c.Host, 100*c.Busy, strings.Join(c.Agents, ", "), 100*MaxBusy)})
-		}
-	}
 	for _, h := range hosts {
-		who, alone, of := "a client thread", "the client alone", ""
+		of := ""
 		if h.Agent != "" {
-			who, alone, of = "a thread of "+h.Agent, h.Agent+" alone", " on "+h.Agent
-		}
-		if t.Kind != KindCalibration { // which is there to find the client's limit
-			if h.Busiest > MaxBusy {
-				fs = append(fs, Finding{ClientLimited, fmt.Sprintf("%s was %.0f %% busy (bound %.0f %%)", who, 100*h.Busiest, 100*MaxBusy)})
-			} else if h.LimitBps > 0 && !t.Point.Offered.IsMax() && float64(t.Point.Offered) > h.LimitBps {
-				fs = append(fs, Finding{ClientLimited, fmt.Sprintf("%v offered, %s reaches %.0f Mbps", t.Point.Offered, alone, h.LimitBps/1e6)})
-			}
+			of = " on " + h.Agent
 		}
 		if late := time.Duration(h.Pacing.P99NS); late > bound {
 			fs = append(fs, Finding{PacingLate, fmt.Sprintf("99th percentile of the ticks' lateness%s %v (bound %v)", of, late.Round(time.Microsecond), bound)})
 		}
+	}
+	lat := t.latency()
+	if own, ok := clientShare(l); ok && lat.Count > 0 && time.Duration(own) > minClientLag && float64(own) > MaxClientShare*float64(lat.P99NS) {
+		fs = append(fs, Finding{ClientLag, fmt.Sprintf("the client's own share of the 99th percentile is %v at most, of %v (bound %.0f %%)",
+			time.Duration(own).Round(time.Microsecond), time.Duration(lat.P99NS).Round(time.Microsecond), 100*MaxClientShare)})
 	}
 	return fs
 }

@@ -10,7 +10,6 @@ import (
 func TestJudge(t *testing.T) {
 	for want, change := range map[Code]func(*Trial){
 		"":             func(*Trial) {},
-		ClientLimited:  func(t *Trial) { t.Load.Threads[0].Busy = 0.91 },
 		PacingLate:     func(t *Trial) { t.Load.Pacing.P99NS = int64(2 * time.Millisecond) },
 		Corrupt:        func(t *Trial) { t.Load.Reordered = 1 },
 		Undrained:      func(t *Trial) { t.Load.Undrained = 1 },
@@ -26,10 +25,9 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	more := map[string]func(*Trial){
-		"more offered than the client can send": func(t *Trial) { t.ClientLimitBps = 0.9e9 },
-		"forwarded, not received":               func(t *Trial) { t.Relay.Counters.Forward++ },
-		"dropped without a reason":              func(t *Trial) { t.Relay.Counters.Dropped = nil; t.Relay.Counters.Forward--; t.Load.FramesReceived-- },
-		"relay and client on one CPU":           func(t *Trial) { t.ClientCPUs = "1-2" },
+		"forwarded, not received":     func(t *Trial) { t.Relay.Counters.Forward++ },
+		"dropped without a reason":    func(t *Trial) { t.Relay.Counters.Dropped = nil; t.Relay.Counters.Forward--; t.Load.FramesReceived-- },
+		"relay and client on one CPU": func(t *Trial) { t.ClientCPUs = "1-2" },
 	}
 	for name, change := range more {
 		tr := trial(hd(1), units.Gbps, 1, 1000, 0.3)
@@ -37,6 +35,11 @@ func TestJudge(t *testing.T) {
 		if len(Judge(tr)) != 1 {
 			t.Errorf("%s: %+v", name, Judge(tr))
 		}
+	}
+	busy := trial(hd(1), units.Gbps, 1, 1000, 0.3)
+	busy.Load.Threads[0].Busy, busy.ClientLimitBps = 0.99, 0.9e9
+	if f := Judge(busy); len(f) != 0 {
+		t.Errorf("what was carried is a proof, however busy the client was: %+v", f)
 	}
 	two := trial(hd(1), units.Gbps, 1, 1000, 0.3)
 	two.ClientCPUs, two.ClientHost = "1-2", "another"

@@ -2,102 +2,151 @@ package results
 
 import "fmt"
 
-// VersusTables are one comparison with the TS baseline: the ceilings, and what
-// each relay pays at one offered rate.
+// VersusTables are one comparison with the TS baseline: the ceilings, what was
+// delivered at every rate, and what each relay pays at one.
 func VersusTables(v *Versus) []*Table {
-	var cs []Config
-	for _, c := range v.Ceilings {
-		cs = append(cs, c.Config)
+	names := v.names()
+	tables := []*Table{v.ceilingTable(names)}
+	if t := v.rateTable(names); t != nil {
+		tables = append(tables, t)
 	}
-	names := Names(cs)
-	return []*Table{v.ceilingTable(names), v.costTable(names)}
+	return append(tables, v.costTable(names))
 }
 
-func (v *Versus) title() string { return v.Load.String() + ", " + v.Transport }
+func (v *Versus) names() map[Config]string {
+	var cs []Config
+	for _, r := range v.Rows {
+		cs = append(cs, r.Ceiling.Config)
+	}
+	return Names(cs)
+}
 
 func (v *Versus) ceilingTable(names map[Config]string) *Table {
 	t := &Table{
-		Title: v.title(), Keys: 1,
+		Title: v.Load.String(), Keys: 1,
 		Columns: []Column{
 			{Head: "Relay", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "Loss\nthere %"}, {Head: "run\nCV %"},
-			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "on published\nfooting"},
+			{Head: "× TS, same\ntransport [95 % CI]", Full: "× TS over the same transport [95 % CI]", Left: true},
+			{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true},
 		},
 	}
-	for _, c := range v.Ceilings {
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		c := &r.Ceiling
+		name := names[c.Config]
 		if c.At == nil {
-			t.Rows = append(t.Rows, []string{names[c.Config], na, na, na, na, na})
-			t.addNote(names[c.Config] + ": n/a: " + c.NA)
+			t.Rows = append(t.Rows, []string{name, na, na, na, na, na})
+			t.addNote(name + ": n/a: " + c.NA)
 			continue
 		}
-		p := c.At
-		of, why := v.ofBaseline(&c)
-		if why != "" {
-			t.addNote("of TS n/a: " + why)
-		}
 		t.Rows = append(t.Rows, []string{
-			names[c.Config], c.value(), percent(p.Loss), percent(p.DeliveredBps.CV), of,
-			mbps(p.DeliveredBps.Mean * publishedFooting),
+			name, c.value(), percent(c.At.Loss), percent(c.At.DeliveredBps.CV),
+			v.cell(t, r, names, r.Same, r.OfSame, "× TS"), v.cell(t, r, names, r.TLS, r.OfTLS, "× TS over TLS"),
 		})
+		if c.AtLeast {
+			t.addNote(fmt.Sprintf("≥ of %s: %s (limit: %s).", name, c.Why, c.Limit.What))
+		}
 	}
 	return t
 }
 
-// ofBaseline is a ceiling as a multiple of the baseline's. Where one of the two
-// is only a lower bound, so is the ratio, or an upper one.
-func (v *Versus) ofBaseline(c *Ceiling) (cell, why string) {
+// cell is a ratio, and where there is none a note with the reason and what can be
+// said instead.
+func (v *Versus) cell(t *Table, r *VersusRow, names map[Config]string, ts *Ceiling, b Bounded, head string) string {
 	switch {
-	case v.Baseline == nil:
-		return na, "the baseline has no valid trial under this load"
-	case c.Config == v.Baseline.Config:
-		return "1 (TS)", ""
-	case c.AtLeast && v.Baseline.AtLeast:
-		return na, "neither was brought to its limit"
+	case ts != nil && ts.Config == r.Ceiling.Config:
+		return "1 (TS)"
+	case b.NA == "":
+		return b.String()
 	}
-	r := RatioOf(c.At.DeliveredBps, v.Baseline.At.DeliveredBps).String()
-	switch {
-	case c.AtLeast:
-		return "≥ " + r, ""
-	case v.Baseline.AtLeast:
-		return "≤ " + r, ""
+	note := fmt.Sprintf("%s of %s n/a: %s", head, names[r.Ceiling.Config], b.NA)
+	if ts != nil {
+		note += v.instead(r.Ceiling.Config, ts.Config)
 	}
-	return r, ""
+	t.addNote(note + ".")
+	return na
+}
+
+// instead is what two configurations delivered at the highest rate both were
+// offered.
+func (v *Versus) instead(c, ts Config) string {
+	a, b := v.highestMet(c, ts)
+	if a == nil {
+		return "; they were offered no rate in common"
+	}
+	return fmt.Sprintf("; at %v, the highest rate both were offered, it delivered %s (%s %% lost), TS %s (%s %% lost)",
+		a.Point.Offered, mbps(a.DeliveredBps.Mean), percent(a.Loss), mbps(b.DeliveredBps.Mean), percent(b.Loss))
+}
+
+func (v *Versus) rateTable(names map[Config]string) *Table {
+	if len(v.Rates) == 0 {
+		return nil
+	}
+	t := &Table{
+		Title: "Delivered at every rate in common with TS", Keys: 2,
+		Columns: []Column{
+			{Head: "Offered\nMbps"}, {Head: "Relay", Left: true}, {Head: "Delivered\nMbps"}, {Head: "Loss\n%"},
+			{Head: "× TS, same\ntransport [95 % CI]", Full: "× TS over the same transport [95 % CI]", Left: true},
+			{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true},
+		},
+	}
+	for _, r := range v.Rates {
+		p := r.Point
+		same, tls := r.OfSame.String(), r.OfTLS.String()
+		if p.Point.IsBaseline() {
+			if same = "1 (TS)"; p.Point.Transport == "tls" {
+				tls = same
+			}
+		}
+		for _, b := range []Bounded{r.OfSame, r.OfTLS} {
+			if b.NA != "" {
+				t.addNote("n/a: " + b.NA + ".")
+			}
+		}
+		t.Rows = append(t.Rows, []string{offeredCell(p), names[p.Point.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), same, tls})
+	}
+	return t
 }
 
 func (v *Versus) costTable(names map[Config]string) *Table {
 	if v.At == nil {
-		return &Table{Notes: []string{v.title() + ": cost n/a: no offered rate has a valid trial of every relay"}}
+		return &Table{Notes: []string{v.Load.String() + ": cost n/a: no offered rate was measured with every relay"}}
 	}
 	t := &Table{
-		Title: fmt.Sprintf("%s: cost at %v offered", v.title(), v.Rate), Keys: 1,
+		Title: fmt.Sprintf("Cost at %v offered", v.Rate), Keys: 1,
 		Columns: []Column{
 			{Head: "Relay", Left: true}, {Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "Loss\n%"},
 			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"},
-			{Head: "of TS\n[95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50", Break: true},
-			{Head: latencyHead(v.Load) + "\np99"}, {Head: "p99.9", Full: latencyHead(v.Load) + " p99.9"},
+			{Head: "× TS, same\n[95 % CI]", Full: "CPU-s/Gbit × TS over the same transport [95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50", Break: true},
+			{Head: latencyHead(v.Load) + "\np99"}, {Head: "p99\n95 % CI", Full: latencyHead(v.Load) + " p99 95 % CI"}, {Head: "p99.9", Full: latencyHead(v.Load) + " p99.9"},
 		},
 	}
 	if v.Lossy {
-		t.addNote("no offered rate was delivered by all of them to 99 %: CPU-s/Gbit is per delivered Gbit")
+		t.addNote("no offered rate was carried by all of them: CPU-s/Gbit is per delivered Gbit")
 	}
-	var base *PointStats
-	if v.Baseline != nil {
-		base = v.At[v.Baseline.Config]
-	}
-	for _, c := range v.Ceilings {
-		p := v.At[c.Config]
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		p := v.At[r.Ceiling.Config]
 		if p == nil {
 			continue
 		}
 		of := na
-		switch {
-		case base == nil:
-		case p == base:
-			of = "1 (TS)"
-		default:
-			of = RatioOf(p.CPUPerGbit, base.CPUPerGbit).String()
+		if r.Same != nil {
+			switch base := v.At[r.Same.Config]; {
+			case base == nil:
+			case p == base:
+				of = "1 (TS)"
+			default:
+				of = RatioOf(p.CPUPerGbit, base.CPUPerGbit).String()
+			}
 		}
-		row := sweepRow(p)
-		t.Rows = append(t.Rows, []string{names[c.Config], row[3], row[5], row[11], row[12], of, row[8], row[9], row[10]})
+		t.Rows = append(t.Rows, []string{
+			names[r.Ceiling.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), p.cell(Cost, percent(p.RelayCPU.Mean)), p.cell(Cost, number(p.CPUPerGbit.Mean)), of,
+			p.latencyCell(50), p.latencyCell(99), p.p99Interval(), p.latencyCell(99.9),
+		})
+		for _, n := range p.spoiledNotes() {
+			t.addNote(n)
+		}
 	}
 	return t
 }

@@ -165,9 +165,9 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	trials, probes, searches, looks, profiles := 0, 0, 0, 0, 0
-	clients := map[results.Config]bool{} // each is calibrated
+	trials, climbs, searches, looks, profiles := 0, 0, 0, 0, 0
 	var searchTime time.Duration
+	clients := map[results.Config]bool{}
 	for _, c := range r.Configurations {
 		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
 			row(c.Config, "n/a", "0")
@@ -185,8 +185,8 @@ func (s *Scenario) Plan() (*results.Table, error) {
 				n += autoRates - 1
 			}
 		}
-		if s.Resolved == nil && s.Load.needsProbe() {
-			probes++
+		if s.Resolved == nil && s.Load.needsKnee() {
+			climbs++
 		}
 		trials += n * s.Runs.Max
 		count := fmt.Sprint(n * s.Runs.Max)
@@ -201,31 +201,29 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		}
 		row(c.Config, strings.Join(rates, " "), count)
 	}
-	about := aroundTime + time.Duration(len(clients))*(calibrationWindows.warmup+calibrationWindows.measure+overhead) +
-		time.Duration(trials)*s.trialTime() + time.Duration(probes)*probeTime + searchTime
+	about := aroundTime + time.Duration(float64(trials)*s.Runs.typical())/time.Duration(s.Runs.Max)*s.trialTime() +
+		time.Duration(climbs)*climbTime + time.Duration(len(clients))*calibrationWindows.total() + searchTime
 	if s.Profile {
 		about += time.Duration(profiles) * (s.Warmup + max(s.Measure, profileWindow) + overhead)
 		t.Notes = append(t.Notes, fmt.Sprintf("profile: %d trials more, in which the relay is sampled.", profiles))
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
 	if s.Runs.UntilCI > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.Max))
+		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d, their time as half-way.", s.Runs, s.Runs.Max))
 	}
 	if searches > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v, the client's own limit will be taken.",
+		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v; twice what the climb finds will be taken.",
 			s.Load.Search, looks, searchTime.Round(time.Second), searchGuess))
 	}
 	t.Notes = append(t.Notes, oversubscribed(split, r.Configurations)...)
-	if probes > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a short probe of each configuration; auto is counted as %d rates.", autoRates))
+	if climbs > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a climb of each configuration, some %v; auto is counted as %d rates, the most it makes.", climbTime, autoRates))
 	}
 	return t, nil
 }
 
-// Estimates for a plan.
-const (
-	autoRates = 6 // what a ladder has at most
-	probeTime = 9 * time.Second
-	// aroundTime is for what is done once: agents, the doctor's look, the report.
-	aroundTime = 4 * time.Second
-)
+// climbTime is about what a climb takes: a dozen looks.
+const climbTime = 10 * time.Second
+
+// aroundTime is for what is done once: agents, the doctor's look, the report.
+const aroundTime = 4 * time.Second

@@ -14,6 +14,7 @@ import (
 // written beside the scenario, so that a resumed or repeated sweep measures the
 // same points in the same order.
 type Resolved struct {
+	Line           int // in the file, for messages; 0: it is of no file
 	Seed           uint64
 	CPUs           CPUs
 	Configurations []Configuration
@@ -22,6 +23,7 @@ type Resolved struct {
 // Configuration is one configuration and the rates it is offered.
 type Configuration struct {
 	results.Config
+	Line  int    // in the file, for messages; 0: it is of no file
 	Rates []Rate // all fixed
 	// SearchMax is the highest rate a search may offer; 0 without a search.
 	SearchMax units.Rate
@@ -112,16 +114,31 @@ type Planned struct {
 	Order int // from 1
 }
 
-// trials are all runs of all points. Each run of all points is a round of its own
-// in a random order: whatever drifts over the sweep (heat, a neighbour's load)
-// then touches all points alike.
-func (r *Resolved) trials(runs int) []Planned {
+// TrialPlan is what a sweep of the scenario sets out to measure.
+func (s *Scenario) TrialPlan() *results.Plan {
+	p := s.Runs.plan()
+	p.Unresolved = s.Resolved == nil
+	if s.Resolved != nil {
+		p.Points = s.Resolved.points()
+	}
+	return p
+}
+
+func (r *Resolved) points() []results.Point {
 	var points []results.Point
 	for _, c := range r.Configurations {
 		for _, rate := range c.Rates {
 			points = append(points, results.Point{Config: c.Config, Offered: rate.Fixed})
 		}
 	}
+	return points
+}
+
+// trials are all runs of all points. Each run of all points is a round of its own
+// in a random order: whatever drifts over the sweep (heat, a neighbour's load)
+// then touches all points alike.
+func (r *Resolved) trials(runs int) []Planned {
+	points := r.points()
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	var all []Planned
 	for run := 1; run <= runs; run++ {
@@ -135,7 +152,7 @@ func (r *Resolved) trials(runs int) []Planned {
 
 // overhead is about what a trial takes beside its windows: starting and stopping
 // the relay, logins, registration, drain.
-const overhead = 600 * time.Millisecond
+const overhead = 400 * time.Millisecond
 
 // trialTime estimates one trial.
 func (s *Scenario) trialTime() time.Duration { return s.Warmup + s.Measure + overhead }

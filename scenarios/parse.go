@@ -12,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hdbench/internal/cpu"
-	"hdbench/internal/derp"
 	"hdbench/internal/fleet"
 	"hdbench/internal/transport"
 	"hdbench/internal/units"
@@ -96,6 +95,9 @@ func (d *decoder) complete(root *yaml.Node, s *Scenario) {
 	l.Payload = orDefault(l.Payload, 1400)
 	l.Burst = orDefault(l.Burst, "tick")
 	l.Tick = orDefault(l.Tick, loadgen.DefaultTick)
+	if s.Resolved != nil {
+		d.checkResolved(s)
+	}
 }
 
 func orDefault[T any](have []T, def T) []T {
@@ -114,23 +116,17 @@ func (d *decoder) cpus(n *yaml.Node, c *CPUs) {
 
 func (d *decoder) load(n *yaml.Node, l *LoadAxes) {
 	d.mapping(n, "load", fields{
-		"pattern": list(d, "load.pattern", &l.Pattern, func(s string) (string, error) {
-			_, err := loadgen.ParsePattern(s)
-			return s, err
-		}),
-		"pairs":   list(d, "load.pairs", &l.Pairs, intIn(1, loadgen.MaxPairs)),
-		"payload": list(d, "load.payload", &l.Payload, bytesIn(loadgen.MinPayload, loadgen.MaxPayload)),
-		"burst": list(d, "load.burst", &l.Burst, func(s string) (string, error) {
-			b, err := loadgen.ParseBurst(s)
-			return b.String(), err
-		}),
-		"tick":       list(d, "load.tick", &l.Tick, durationIn(10*time.Microsecond, time.Second)),
+		"pattern":    list(d, "load.pattern", &l.Pattern, settings.pattern),
+		"pairs":      list(d, "load.pairs", &l.Pairs, settings.pairs),
+		"payload":    list(d, "load.payload", &l.Payload, settings.payload),
+		"burst":      list(d, "load.burst", &l.Burst, settings.burst),
+		"tick":       list(d, "load.tick", &l.Tick, settings.tick),
 		"rtt":        one(d, "load.rtt", &l.RTT, strconv.ParseBool),
 		"congestion": one(d, "load.congestion", &l.Congestion, text),
 		"rate":       list(d, "load.rate", &l.Rate, parseRate),
 
-		"client-transport":  list(d, "load.client-transport", &l.ClientTransport, clientTransport),
-		"frames-per-record": list(d, "load.frames-per-record", &l.FramesPerRecord, intIn(1, loadgen.MaxFramesPerRecord)),
+		"client-transport":  list(d, "load.client-transport", &l.ClientTransport, settings.clientTransport),
+		"frames-per-record": list(d, "load.frames-per-record", &l.FramesPerRecord, settings.framesPerRecord),
 		"search":            func(n *yaml.Node) { d.search(n, &l.Search) },
 	})
 }
@@ -146,13 +142,13 @@ func (d *decoder) relays(n *yaml.Node, s *Scenario) {
 			"relay":         one(d, "relay", &r.Relay, parseName),
 			"version":       one(d, "version", &r.Version, text),
 			"command":       one(d, "command", &r.Command, command),
-			"transport":     list(d, "transport", &r.Transport, knownTransport),
+			"transport":     list(d, "transport", &r.Transport, settings.transport),
 			"workers":       d.workers(&r.Workers),
-			"on-full":       list(d, "on-full", &r.OnFull, onFull),
-			"moderation":    list(d, "moderation", &r.Moderation, durationIn(0, relay.MaxModeration)),
-			"queue-packets": one(d, "queue-packets", &r.QueuePackets, intIn(1, 1<<30)),
-			"queue-bytes":   one(d, "queue-bytes", &r.QueueBytes, bytesIn(derp.MaxPacketFrame, 1<<40)),
-			"socket-buffer": list(d, "socket-buffer", &r.SocketBuffer, socketBuffer),
+			"on-full":       list(d, "on-full", &r.OnFull, settings.onFull),
+			"moderation":    list(d, "moderation", &r.Moderation, settings.moderation),
+			"queue-packets": one(d, "queue-packets", &r.QueuePackets, settings.queuePackets),
+			"queue-bytes":   one(d, "queue-bytes", &r.QueueBytes, settings.queueBytes),
+			"socket-buffer": list(d, "socket-buffer", &r.SocketBuffer, settings.socketBuffer),
 			"congestion":    one(d, "congestion", &r.Congestion, text),
 		})
 		if item.Kind == yaml.MappingNode {
@@ -203,7 +199,7 @@ func (d *decoder) workers(to *[]int) func(*yaml.Node) {
 		if n.Kind == yaml.ScalarNode && n.Value == "auto" {
 			return
 		}
-		list(d, "workers", to, intIn(1, relay.MaxWorkers))(n)
+		list(d, "workers", to, settings.workers)(n)
 	}
 }
 

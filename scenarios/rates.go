@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -13,28 +12,25 @@ import (
 )
 
 // chooseRates gives every configuration its offered rates. Where the scenario
-// leaves them open, a short probe finds what each configuration carries.
+// leaves them open, a climb finds what each configuration carries.
 func (s *sweep) chooseRates(ctx context.Context, cs []Configuration) error {
 	knees := map[results.Config]Knee{}
-	if s.sc.Load.needsProbe() {
+	if s.sc.Load.needsKnee() {
 		var err error
-		if knees, err = s.probeAll(ctx, cs); err != nil {
+		if knees, err = s.climbAll(ctx, cs); err != nil {
 			return err
-		}
-	}
-	byShape := map[results.Shape][]Knee{}
-	for _, c := range cs { // in the scenario's order
-		if k, ok := knees[c.Config]; ok {
-			byShape[c.Load] = append(byShape[c.Load], k)
 		}
 	}
 	for i := range cs {
 		c := &cs[i]
+		if k, ok := knees[c.Config]; ok && s.sc.Load.Search != nil && s.sc.Load.Search.Max == 0 {
+			c.SearchMax = searchTop(k)
+		}
 		for _, r := range s.sc.Load.Rate {
 			switch {
 			case r.Auto:
 				if k, ok := knees[c.Config]; ok {
-					c.add(ladder(k, byShape[c.Load])...)
+					c.add(offers(c.Config, k, knees)...)
 				}
 			case r.Percent > 0:
 				if k, ok := knees[c.Config]; ok {
@@ -60,8 +56,8 @@ func (c *Configuration) add(rates ...units.Rate) {
 	}
 }
 
-// probeAll finds every configuration's knee.
-func (s *sweep) probeAll(ctx context.Context, cs []Configuration) (map[results.Config]Knee, error) {
+// climbAll finds every configuration's knee.
+func (s *sweep) climbAll(ctx context.Context, cs []Configuration) (map[results.Config]Knee, error) {
 	var todo []results.Config
 	for _, c := range cs {
 		if s.why(c.Config) == "" {
@@ -70,11 +66,11 @@ func (s *sweep) probeAll(ctx context.Context, cs []Configuration) (map[results.C
 	}
 	knees := map[results.Config]Knee{}
 	names := results.Names(todo)
-	s.Progress.Begin("probe for the offered rates", len(todo))
+	s.Progress.Begin("climbs to the knee", len(todo))
 	defer s.Progress.End()
 	for _, c := range todo {
 		s.Progress.Step(names[c] + ", burst " + c.Load.Burst)
-		k, err := s.probe(ctx, c)
+		k, err := s.climb(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -83,27 +79,29 @@ func (s *sweep) probeAll(ctx context.Context, cs []Configuration) (map[results.C
 			continue
 		}
 		knees[c] = k
-		text := fmt.Sprintf("carries about %.0f Mbps", k.Bps/1e6)
-		if k.ClientLimited {
-			text += " at least (then the client is at its limit)"
-		}
-		s.Progress.Done(text)
+		s.Progress.Done(k.String())
 	}
 	return knees, nil
 }
 
-// probe takes short looks at one configuration at rising rates. All go through
-// one relay process; it is not used for anything after. Every look is recorded.
-func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
+// climb takes short looks at one configuration until its knee is found. They go
+// through one relay process while it carries them; one that did not gets no more
+// looks: its queues may still be full. Every look is recorded.
+func (s *sweep) climb(ctx context.Context, c results.Config) (Knee, error) {
 	var r *fleet.Relay
-	defer func() {
+	stop := func() {
 		if r != nil {
 			_ = stopRelay(ctx, r) // it is not used for anything after
 		}
-	}()
-	k := newKneeFinder()
-	for run := 1; !k.done; run++ {
-		p := results.Point{Config: c, Offered: k.next}
+		r = nil
+	}
+	defer func() { stop() }()
+	cl := newClimber()
+	runs := map[rung]int{}
+	for !cl.done {
+		look := cl.next
+		runs[look.at]++
+		p, run := results.Point{Config: c, Offered: look.at.rate()}, runs[look.at]
 		started := false
 		t, err := s.attempt(ctx, c, func() (*results.Trial, error) {
 			t := s.newTrial(results.KindProbe, p)
@@ -115,7 +113,7 @@ func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
 			}
 			if err == nil {
 				started = true
-				err = s.measure(ctx, t, r, probeWindows)
+				err = s.measure(ctx, t, r, look.windows())
 			}
 			if err != nil {
 				r = nil // it may have gone; what is left of it is ended before the next attempt
@@ -135,11 +133,17 @@ func (s *sweep) probe(ctx context.Context, c results.Config) (Knee, error) {
 			return Knee{}, nil
 		}
 		if !t.OK() {
-			k.failed()
+			cl.failed()
 			continue
 		}
-		limited := slices.ContainsFunc(t.Validity, func(f results.Finding) bool { return f.Code == results.ClientLimited })
-		k.saw(t.Load.DeliveredBps, limited)
+		seen := climbSeen{cause: results.CauseOf(t), deliveredBps: t.Load.DeliveredBps}
+		loss, _ := t.Load.Loss()
+		shortfall, _ := t.Load.Shortfall()
+		seen.missing = loss + shortfall
+		cl.saw(seen)
+		if seen.cause != results.Carried {
+			stop()
+		}
 	}
-	return k.knee, nil
+	return cl.knee(), nil
 }

@@ -9,7 +9,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hdbench/internal/units"
-	"hdbench/loadgen"
 	"hdbench/relay"
 	"hdbench/results"
 )
@@ -189,7 +188,7 @@ func (c Configuration) node() *yaml.Node {
 
 // resolved reads the resolved part.
 func (d *decoder) resolved(n *yaml.Node, s *Scenario) {
-	r := &Resolved{}
+	r := &Resolved{Line: n.Line}
 	d.mapping(n, "resolved", fields{
 		"seed":           one(d, "resolved.seed", &r.Seed, parseSeed),
 		"cpus":           func(n *yaml.Node) { d.cpus(n, &r.CPUs) },
@@ -207,27 +206,28 @@ func (d *decoder) configurations(n *yaml.Node, r *Resolved) {
 		return
 	}
 	for _, item := range n.Content {
-		var c Configuration
+		c := Configuration{Line: item.Line}
+		before := len(d.errs)
 		var moderation, tick time.Duration
 		var queueBytes, buffer, payload units.Bytes
 		d.mapping(item, "configuration", fields{
 			"relay": one(d, "relay", &c.Relay, parseName), "version": one(d, "version", &c.Version, text),
-			"transport":     one(d, "transport", &c.Transport, knownTransport),
-			"workers":       one(d, "workers", &c.Workers, intIn(1, relay.MaxWorkers)),
-			"on-full":       one(d, "on-full", &c.OnFull, onFull),
-			"moderation":    one(d, "moderation", &moderation, durationIn(0, relay.MaxModeration)),
-			"queue-packets": one(d, "queue-packets", &c.QueuePackets, intIn(1, 1<<30)),
-			"queue-bytes":   one(d, "queue-bytes", &queueBytes, bytesIn(1, 1<<40)),
-			"socket-buffer": one(d, "socket-buffer", &buffer, socketBuffer),
+			"transport":     one(d, "transport", &c.Transport, settings.transport),
+			"workers":       one(d, "workers", &c.Workers, settings.workers),
+			"on-full":       one(d, "on-full", &c.OnFull, settings.onFull),
+			"moderation":    one(d, "moderation", &moderation, settings.moderation),
+			"queue-packets": one(d, "queue-packets", &c.QueuePackets, settings.queuePackets),
+			"queue-bytes":   one(d, "queue-bytes", &queueBytes, settings.queueBytes),
+			"socket-buffer": one(d, "socket-buffer", &buffer, settings.socketBuffer),
 			"congestion":    one(d, "congestion", &c.Congestion, text),
-			"pattern":       one(d, "pattern", &c.Load.Pattern, text),
-			"pairs":         one(d, "pairs", &c.Load.Pairs, intIn(1, 1<<30)),
-			"payload":       one(d, "payload", &payload, units.ParseBytes),
-			"burst":         one(d, "burst", &c.Load.Burst, text),
-			"tick":          one(d, "tick", &tick, time.ParseDuration),
+			"pattern":       one(d, "pattern", &c.Load.Pattern, settings.pattern),
+			"pairs":         one(d, "pairs", &c.Load.Pairs, settings.pairs),
+			"payload":       one(d, "payload", &payload, settings.payload),
+			"burst":         one(d, "burst", &c.Load.Burst, settings.burst),
+			"tick":          one(d, "tick", &tick, settings.tick),
 			"rtt":           one(d, "rtt", &c.Load.RTT, strconv.ParseBool), "client-congestion": one(d, "client-congestion", &c.Load.Congestion, text),
-			"client-transport":  one(d, "client-transport", &c.ClientTransport, clientTransport),
-			"frames-per-record": one(d, "frames-per-record", &c.FramesPerRecord, intIn(1, loadgen.MaxFramesPerRecord)),
+			"client-transport":  one(d, "client-transport", &c.ClientTransport, settings.clientTransport),
+			"frames-per-record": one(d, "frames-per-record", &c.FramesPerRecord, settings.framesPerRecord),
 			"rates": list(d, "rates", &c.Rates, func(s string) (Rate, error) {
 				r, err := units.ParseRate(s)
 				return Rate{Fixed: r}, err
@@ -236,10 +236,50 @@ func (d *decoder) configurations(n *yaml.Node, r *Resolved) {
 		})
 		c.ModerationNS, c.Load.TickNS = int64(moderation), int64(tick)
 		c.QueueBytes, c.SocketBuffer, c.Load.PayloadBytes = int64(queueBytes), int64(buffer), int(payload)
-		if len(c.Rates) == 0 && c.SearchMax == 0 {
+		switch l := c.Load; {
+		case len(d.errs) > before:
+		case len(c.Rates) == 0 && c.SearchMax == 0:
 			d.fail(item, "configuration: rates are missing")
+		case c.Relay == "" || c.Transport == "" || c.Workers == 0 || l.Pattern == "" || l.Pairs == 0 || l.PayloadBytes == 0 || l.Burst == "" || l.TickNS == 0:
+			d.fail(item, "configuration: relay, transport, workers, pattern, pairs, payload, burst and tick must be given")
 		}
 		r.Configurations = append(r.Configurations, c)
+	}
+}
+
+// checkResolved checks the configurations of the resolved part against the relays
+// of the scenario, and each other.
+func (d *decoder) checkResolved(s *Scenario) {
+	first := map[results.Config]int{}
+	for i := range s.Resolved.Configurations {
+		c := &s.Resolved.Configurations[i]
+		n := &yaml.Node{Line: c.Line}
+		if line, again := first[c.Config]; again {
+			d.fail(n, "configuration: it is listed twice (first on line %d)", line)
+			continue
+		}
+		first[c.Config] = c.Line
+		if c.Relay == "" {
+			continue // said already
+		}
+		r := RelayAxes{
+			Relay: c.Relay, Version: c.Version, Command: s.externalCommand(c.Relay),
+			QueuePackets: c.QueuePackets, QueueBytes: units.Bytes(c.QueueBytes), Congestion: c.Congestion,
+		}
+		if c.OnFull != "" {
+			r.OnFull = []string{c.OnFull}
+		}
+		if c.ModerationNS > 0 {
+			r.Moderation = []time.Duration{time.Duration(c.ModerationNS)}
+		}
+		if c.SocketBuffer != 0 {
+			r.SocketBuffer = []units.Bytes{units.Bytes(c.SocketBuffer)}
+		}
+		d.checkRelay(n, &r)
+		c.Version = r.Version
+	}
+	if err := s.Resolved.checkSize(); err != nil {
+		d.fail(&yaml.Node{Line: s.Resolved.Line}, "resolved: %v", err)
 	}
 }
 

@@ -16,12 +16,34 @@ import (
 type Runs struct {
 	Min, Max int
 	// UntilCI ends the runs of a point when the 95 % interval of its mean
-	// delivered rate reaches at most this share of it to each side. 0: never.
+	// delivered rate reaches at most this share of it to each side, and has done so
+	// for some runs in a row. 0: never.
 	UntilCI float64
+}
+
+// inARow is how many runs in a row must find the interval narrow. Runs that stop at
+// the first narrow interval stop where it is narrow by chance: it then covers the
+// mean in as little as 90 % of cases instead of 95. The more runs may follow, the
+// more such chances there are; so many in a row keep it at 93 % or more.
+func (r Runs) inARow() int {
+	n := 1 + min(3, (r.Max-r.Min)/2)
+	if r.Min == 2 { // whose interval is all but a guess
+		n = max(n, 2)
+	}
+	return n
 }
 
 // fixedRuns is a fixed number of runs.
 func fixedRuns(n int) Runs { return Runs{Min: n, Max: n} }
+
+// typical is about how many runs a point will have: half of the points are of the
+// flat part, where every run delivers the same.
+func (r Runs) typical() float64 {
+	if r.UntilCI == 0 {
+		return float64(r.Max)
+	}
+	return float64(min(r.Min+r.inARow()-1, r.Max)+r.Max) / 2
+}
 
 // String is the runs in words.
 func (r Runs) String() string {
@@ -31,19 +53,15 @@ func (r Runs) String() string {
 	return fmt.Sprintf("%d to %d, until the 95 %% interval is within ±%s of the mean", r.Min, r.Max, r.untilCI())
 }
 
-// enough reports whether a point needs no more runs after these. What was not
-// valid does not count: a point whose runs are all marked gets every one of them.
+// enough reports whether a point needs no more runs after these. Runs
+// whose throughput says nothing do not count.
 func (r Runs) enough(made []*results.Trial) bool {
-	if r.UntilCI == 0 || len(made) < r.Min {
-		return false
-	}
-	var delivered []float64
-	for _, t := range made {
-		if t.Valid() {
-			delivered = append(delivered, t.Load.DeliveredBps)
-		}
-	}
-	return len(delivered) >= r.Min && results.Narrow(delivered, r.UntilCI)
+	return r.plan().Enough(made)
+}
+
+// plan is the runs as a folder's plan has them.
+func (r Runs) plan() *results.Plan {
+	return &results.Plan{MinRuns: r.Min, MaxRuns: r.Max, UntilCI: r.UntilCI, InARow: r.inARow()}
 }
 
 // untilCI is the share as it is written in a file; ten digits, so that what is read

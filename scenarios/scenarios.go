@@ -72,11 +72,11 @@ type RelayAxes struct {
 	Congestion   string
 }
 
-// Rate is an offered rate of a scenario: fixed, or found by a short probe.
+// Rate is an offered rate of a scenario: fixed, or found by a climb.
 type Rate struct {
 	Fixed   units.Rate
 	Percent float64 // of what the configuration itself carries
-	Auto    bool    // several, that show the configuration's flat part and its knee; the lowest are the same for all of a load
+	Auto    bool    // several, that show the configuration's flat part and its knee, and meet the others of its load
 }
 
 // String is the rate as it is written in a file.
@@ -91,8 +91,11 @@ func (r Rate) String() string {
 	}
 }
 
-// needsProbe reports whether some rate has to be found.
-func (l LoadAxes) needsProbe() bool {
+// needsKnee reports whether some rate has to be found.
+func (l LoadAxes) needsKnee() bool {
+	if l.Search != nil && l.Search.Max == 0 {
+		return true
+	}
 	for _, r := range l.Rate {
 		if r.Auto || r.Percent > 0 {
 			return true

@@ -2,8 +2,6 @@ package scenarios
 
 import (
 	"bytes"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +122,44 @@ func TestMistakesAreNamed(t *testing.T) {
 	_, err = Parse("x.yaml", []byte("nmae: x\nload: {rate: 5}\nrelays: [{relay: hd, wrkers: 1}]\n"))
 	if err == nil || strings.Count(err.Error(), "x.yaml:") < 4 {
 		t.Errorf("not everything is reported at once: %v", err)
+	}
+}
+
+// The resolved part is read by the rules of the rest of the file: what is refused
+// as an axis is refused there, and so is what no sweep could have written.
+func TestMistakesInTheResolvedPartAreNamed(t *testing.T) {
+	const good = "relay: hd, transport: tcp, workers: 1, on-full: pause, queue-bytes: 1MiB, pattern: pairs, pairs: 4, payload: 1400B, burst: tick, tick: 100us, rates: [1Gbps]"
+	resolved := func(configurations ...string) string {
+		return minimal + "resolved:\n  seed: 3\n  cpus: {relay: \"0\", client: \"1\"}\n  configurations:\n    - {" + strings.Join(configurations, "}\n    - {") + "}\n"
+	}
+	if _, err := Parse("x.yaml", []byte(resolved(good))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ is, not, want string }{
+		{"pattern: pairs", "pattern: zigzag", `x.yaml:12: pattern: `},
+		{"pairs: 4", "pairs: 400000000", `x.yaml:12: pairs: "400000000": want a whole number from 1 to`},
+		{"payload: 1400B", "payload: 9999999B", `x.yaml:12: payload: "9999999B": want 40B to 64KiB`},
+		{"burst: tick", "burst: seven", `x.yaml:12: burst: `},
+		{"tick: 100us", "tick: 900h", `x.yaml:12: tick: "900h": want 10µs to 1s`},
+		{"queue-bytes: 1MiB", "queue-bytes: 1B", `x.yaml:12: queue-bytes: "1B": want `},
+		{"transport: tcp", "transport: udp", `want one of [tcp tls ktls]`},
+		{"workers: 1", "workers: 0", `x.yaml:12: workers: "0": want a whole number from 1`},
+		{"relay: hd", "relay: none", `calibration`},
+		{"relay: hd", "relay: mine", `"mine" is neither hd nor derper: it needs a command`},
+		{"relay: hd", "relay: derper", `are settings of hd, not of derper`},
+		{"relay: hd", "relay: hd, version: 1.2.3", `hd takes neither command nor version`},
+		{"pairs: 4, ", "", `x.yaml:12: configuration: relay, transport, workers, pattern, pairs, payload, burst and tick must be given`},
+		{"[1Gbps]", "[50%]", `x.yaml:12: rates: rate "50%"`},
+		{", rates: [1Gbps]", "", `x.yaml:12: configuration: rates are missing`},
+	} {
+		bad := strings.Replace(good, c.is, c.not, 1)
+		_, err := Parse("x.yaml", []byte(resolved(bad)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v\nwant %s", c.not, err, c.want)
+		}
+	}
+	if _, err := Parse("x.yaml", []byte(resolved(good, good))); err == nil || !strings.Contains(err.Error(), "x.yaml:13: configuration: it is listed twice (first on line 12)") {
+		t.Errorf("twice: %v", err)
 	}
 }
 
@@ -284,88 +320,6 @@ func TestSplitCPUs(t *testing.T) {
 	}
 	if got := autoWorkers(results.RelayDerper, 8); !slices.Equal(got, []int{8}) {
 		t.Errorf("derper for 8 CPUs: %v", got)
-	}
-}
-
-// The probe must find what simulated relays carry, within its step, whatever they
-// do beyond: level off, collapse, lose a constant share, or outrun the client.
-func TestKneeFinder(t *testing.T) {
-	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 0))
-		capacity := math.Pow(10, 8.5+2*rng.Float64())
-		client := capacity * (0.3 + 5*rng.Float64())
-		collapse, share := rng.IntN(2) == 0, 1.0
-		if rng.IntN(3) == 0 {
-			share = 0.7
-		}
-		k := newKneeFinder()
-		looks := 0
-		best := 0.0
-		for ; !k.done; looks++ {
-			offered := float64(k.next)
-			delivered := math.Min(offered, capacity) * share
-			if collapse && offered > 1.6*capacity {
-				delivered = 0.05 * capacity
-			}
-			delivered *= 1 + 0.02*rng.NormFloat64()
-			limited := math.Min(offered, capacity) > client
-			if !limited {
-				best = math.Max(best, delivered)
-			}
-			k.saw(delivered, limited)
-			if looks > 20 {
-				t.Fatalf("seed %d: no end", seed)
-			}
-		}
-		want := math.Min(capacity, client) * share
-		if client < float64(probeFrom) {
-			continue // below the first look nothing is known
-		}
-		if k.knee.Bps != best || k.knee.Bps < 0.5*want || k.knee.Bps > 1.1*want {
-			t.Errorf("seed %d: capacity %.0f Mbps, client %.0f, share %.1f, collapse %v: found %.0f after %d looks",
-				seed, capacity/1e6, client/1e6, share, collapse, k.knee.Bps/1e6, looks)
-		}
-	}
-	k := newKneeFinder()
-	k.failed()
-	if !k.done || k.knee.Bps != 0 {
-		t.Error("a relay that cannot be measured")
-	}
-}
-
-func TestLadderShowsEveryKnee(t *testing.T) {
-	for _, knees := range [][]Knee{
-		{{Bps: 2.7e9}, {Bps: 16e9}}, {{Bps: 3e9}}, {{Bps: 3e9}, {Bps: 3.3e9}},
-		{{Bps: 1e9}, {Bps: 8e9, ClientLimited: true}, {Bps: 4e9}},
-		{{Bps: 0.9e9}, {Bps: 2.7e9}, {Bps: 5e9}, {Bps: 16e9, ClientLimited: true}},
-	} {
-		lowest := slices.MinFunc(knees, compareKnee)
-		var common []units.Rate
-		for i, k := range knees {
-			rates := ladder(k, knees)
-			if len(rates) < 3 || len(rates) > autoRates || !slices.IsSorted(rates) {
-				t.Errorf("%v: rates %v", knees, rates)
-			}
-			flat, below, above := false, false, false
-			for _, r := range rates {
-				flat = flat || float64(r) <= 0.55*lowest.Bps
-				below = below || float64(r) > 0.7*k.Bps && float64(r) < 0.95*k.Bps
-				above = above || float64(r) > 1.1*k.Bps
-			}
-			if !flat || !below || !above {
-				t.Errorf("%v: rates %v do not show the knee at %.1f Gbps", knees, rates, k.Bps/1e9)
-			}
-			if i == 0 {
-				common = rates
-			}
-			common = slices.DeleteFunc(slices.Clone(common), func(r units.Rate) bool { return !slices.Contains(rates, r) })
-		}
-		if len(common) == 0 {
-			t.Errorf("%v: no rate is offered to all", knees)
-		}
-	}
-	if got := share(Knee{Bps: 3.33e9}, 50); got != 1.7e9 {
-		t.Errorf("half of 3.33 Gbps is offered as %v", got)
 	}
 }
 

@@ -22,7 +22,7 @@ type Search struct {
 	Width       float64
 	Shortfall   float64
 	Min         units.Rate
-	Max         units.Rate // 0: auto, what the client can do without a relay
+	Max         units.Rate // 0: auto, twice where the climb ended
 	Initial     time.Duration
 	Final       time.Duration
 	Sum         time.Duration

@@ -207,7 +207,8 @@ func (r *searching) outcome() string {
 }
 
 // fitSearches gives every configuration the highest rate its search may offer: the
-// scenario's, or else what the client reaches without a relay.
+// scenario's, or what follows from its climb, or else, where that found nothing, what
+// the client reaches without a relay.
 func (s *sweep) fitSearches(cs []Configuration) error {
 	search := s.sc.Load.Search
 	if search == nil {
@@ -215,7 +216,7 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 	}
 	for i := range cs {
 		c := &cs[i]
-		if c.SearchMax == 0 {
+		if search.Max > 0 {
 			c.SearchMax = search.Max
 		}
 		if c.SearchMax == 0 {
@@ -226,11 +227,17 @@ func (s *sweep) fitSearches(cs []Configuration) error {
 		case s.why(c.Config) != "": // nothing will be offered
 			c.SearchMax = 2 * search.Min
 		default:
-			return badInput(fmt.Errorf("load.search: min is %v, and the client alone reaches %.0f Mbps (%v); give a lower min, or a max",
-				search.Min, s.limits[clientOf(c.Config)].all/1e6, c.Load))
+			return badInput(fmt.Errorf("load.search: min is %v, and %v is the most there is to offer (%v); give a lower min, or a max",
+				search.Min, c.SearchMax, c.Load))
 		}
 	}
 	return nil
+}
+
+// searchTop is the highest rate a search is offered after a climb: twice the knee, on
+// R10. A relay may lose a little long before it loses much.
+func searchTop(k Knee) units.Rate {
+	return min(rungBelow(k.Bps, r10).above(r10)+doubling, highestRung).rate()
 }
 
 // threeDigitsBelow rounds down to three significant digits.

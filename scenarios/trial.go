@@ -16,6 +16,9 @@ import (
 // windows are the times of one measurement.
 type windows struct{ warmup, measure, drain time.Duration }
 
+// total is about what a measurement with these windows takes.
+func (w windows) total() time.Duration { return w.warmup + w.measure + overhead }
+
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it.
@@ -211,6 +214,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	t.Relay = &measure.Relay{
 		Version: r.Info.Version, Command: r.Info.Command, Env: r.Info.Env, CPUs: r.Info.CPUs, GOMAXPROCS: r.Info.GOMAXPROCS,
 		CPUSeconds: u.w.CPUSeconds, CPUNA: s.relayHost.Info().NoCPUTime, WindowSeconds: u.w.Seconds, Counters: counters, KernelTLS: kernelTLS, Perf: u.w.Perf,
+		Sockets: u.w.Sockets, Threads: u.w.Threads, Throttle: u.w.Throttle,
 	}
 	return nil
 }
@@ -289,5 +293,6 @@ func (s *sweep) calibrate(ctx context.Context, cs []Configuration) error {
 // The windows of what is not a trial.
 var (
 	calibrationWindows = windows{300 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second}
-	probeWindows       = windows{200 * time.Millisecond, 400 * time.Millisecond, time.Second}
+	climbWindows       = windows{150 * time.Millisecond, 300 * time.Millisecond, time.Second}
+	climbAgainWindows  = windows{150 * time.Millisecond, 600 * time.Millisecond, time.Second} // where that found the rate not carried
 )

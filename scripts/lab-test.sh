@@ -8,7 +8,7 @@ scripts/lab-kernels.sh uml qemu
 export LAB_READY=1
 
 echo "lab: the machines themselves"
-go test -tags labhost -count=1 ./internal/lab
+go test -tags labhost -timeout 30m -count=1 ./internal/lab
 lines=0
 set -f # flags are words, not patterns of files
 while read -r machine package flags; do

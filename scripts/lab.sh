@@ -41,7 +41,7 @@ for package in "${packages[@]}"; do
   files=()
   [[ ! -d $dir/testdata ]] || files=(--file "$dir/testdata:$in/testdata")
   echo "lab: $machine: $package"
-  "$tmp/lab" --machine "$machine" --guest "$tmp/guest" --timeout "${LAB_TIMEOUT:-5m}" \
-    --dir "$in" "${files[@]}" -- "$tmp/lab.test" -test.timeout "${LAB_TIMEOUT:-5m}" "${flags[@]}"
+  "$tmp/lab" --machine "$machine" --guest "$tmp/guest" --timeout "${LAB_TIMEOUT:-15m}" \
+    --dir "$in" "${files[@]}" -- "$tmp/lab.test" -test.timeout "${LAB_TIMEOUT:-15m}" "${flags[@]}"
   rm "$tmp/lab.test"
 done

@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 # package that has each command
 declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk [qemu-system-x86_64]=qemu-system-x86 [xz]=xz-utils
   [chromium]=chromium [ip]=iproute2 [sshd]=openssh-server [ssh]=openssh-client
-  [tcsh]=tcsh [fish]=fish [systemd-analyze]=systemd)
+  [openssl]=openssl [tcsh]=tcsh [fish]=fish [systemd-analyze]=systemd)
 
 missing=()
-for cmd in gcc git make awk "$@"; do
+for cmd in gcc git make awk openssl "$@"; do
   command -v "$cmd" >/dev/null || missing+=("${package[$cmd]}")
 done
 if ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
@@ -23,8 +23,8 @@ if ((${#missing[@]})); then
     echo "setup: not root: please install ${missing[*]}" >&2
     exit 1
   fi
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  apt-get -o DPkg::Lock::Timeout=300 update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 if ! command -v go >/dev/null; then

@@ -35,7 +35,8 @@ than its metric's floor, and for the worse. Improvements are shown and never
 fail. Floors are built in; --aa measures them from folders of one build.
 
 Exit codes: 0 no regression; 1 regression; 2 bad input; 3 the folders are not
-comparable (what differs is said); 4 too few or invalid trials to say.`,
+comparable (what differs is said); 4 too few or invalid trials to say, or a sweep
+that was interrupted before it had measured what the other has.`,
 		Example: `  hdbench compare hdbench-out/base hdbench-out/new
   hdbench compare hdbench-out/base hdbench-out/new --format markdown --output summary.md
   hdbench compare hdbench-out/nightly-20260101-020000 --aa hdbench-out/aa1 --aa hdbench-out/aa2`,
@@ -132,6 +133,9 @@ func openAll(dirs []string) ([]*results.Set, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Where the scenario cannot be read the plan stays unknown: the comparison
+		// says so if that matters, and refuses scenarios that differ.
+		_, _ = givePlan(s)
 		sets = append(sets, s)
 	}
 	return sets, nil

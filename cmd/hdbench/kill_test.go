@@ -51,7 +51,7 @@ func lockFor(dir string) string { return "HDBENCH_LOCK=test" + strings.ReplaceAl
 // waitForTrials waits until a folder has n records.
 func waitForTrials(t *testing.T, dir string, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		b, err := os.ReadFile(filepath.Join(dir, "out", "trials.jsonl"))
 		if err == nil && bytes.Count(b, []byte("\n")) >= n {
 			return
@@ -64,7 +64,7 @@ func waitForTrials(t *testing.T, dir string, n int) {
 
 func nothingRuns(t *testing.T, dir string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		left := processesIn(dir)
 		if len(left) == 0 {
 			break
@@ -88,19 +88,12 @@ func finish(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
-	for _, line := range bytes.Split(bytes.TrimSpace(b), []byte("\n")) {
-		var r struct{ ID, Error string }
-		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatal(err)
-		}
-		if seen[r.ID] || r.Error != "" {
-			t.Errorf("trial %s is there twice, or failed: %s", r.ID, r.Error)
-		}
-		seen[r.ID] = true
+	lines, err := measured(string(b))
+	if err != nil {
+		t.Error(err)
 	}
-	if len(seen) != 1+2*3 {
-		t.Errorf("%d records, want a calibration and six trials", len(seen))
+	if len(lines) != 1+2*3 {
+		t.Errorf("%d records, want a calibration and six trials", len(lines))
 	}
 	nothingRuns(t, dir)
 }

@@ -95,6 +95,7 @@ const manyScenario = `
 name: many
 warmup: 100ms
 measure: 500ms
+drain: 30s
 runs: 1
 load: {pairs: 8, rate: [20Mbps]}
 relays: [{relay: hd, workers: 1}]

@@ -96,11 +96,21 @@ func readFolder(dir string) (*results.Set, *scenarios.Scenario, error) {
 	if err != nil {
 		return nil, nil, badInput(fmt.Errorf("report: %w", err))
 	}
-	sc, err := scenarios.Parse(filepath.Join(dir, results.FileScenario), set.Scenario)
+	sc, err := givePlan(set)
 	if err != nil {
 		return nil, nil, badInput(fmt.Errorf("report: %w", err))
 	}
 	return set, sc, nil
+}
+
+// givePlan reads a folder's scenario, and tells the folder what its sweep set out
+// to measure.
+func givePlan(set *results.Set) (*scenarios.Scenario, error) {
+	sc, err := scenarios.Parse(filepath.Join(set.Dir, results.FileScenario), set.Scenario)
+	if err == nil {
+		set.Plan = sc.TrialPlan()
+	}
+	return sc, err
 }
 
 // readReport reads a folder of either kind: trials, or published figures.

@@ -191,16 +191,15 @@ func measuresHD(sc *scenarios.Scenario) bool {
 // printInterleaved derives both folders' files and prints their comparison. It is
 // no gate: compare has the exit code.
 func printInterleaved(s *streams, dir string) error {
-	var sets []*results.Set
-	for _, side := range []string{results.BuildBase, results.BuildNew} {
-		if _, err := deriveReport(filepath.Join(dir, side)); err != nil {
+	dirs := []string{filepath.Join(dir, results.BuildBase), filepath.Join(dir, results.BuildNew)}
+	for _, d := range dirs {
+		if _, err := deriveReport(d); err != nil {
 			return failed(err)
 		}
-		set, err := results.Open(filepath.Join(dir, side))
-		if err != nil {
-			return failed(err)
-		}
-		sets = append(sets, set)
+	}
+	sets, err := openAll(dirs)
+	if err != nil {
+		return failed(err)
 	}
 	g, err := results.Compare(sets[0], sets[1], results.DefaultFloors(), nil)
 	if err != nil {

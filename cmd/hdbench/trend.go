@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"hdbench/results"
-	"hdbench/scenarios"
 )
 
 func newTrend(s *streams) *cobra.Command {
@@ -79,9 +78,12 @@ func readNights(s *streams, dirs []string) ([]results.Night, error) {
 		if err != nil {
 			return nil, err
 		}
-		sc, err := scenarios.Parse(filepath.Join(dir, results.FileScenario), set.Scenario)
+		sc, err := givePlan(set)
 		if err != nil {
 			return nil, err
+		}
+		if text := set.Interrupted(); text != "" {
+			fmt.Fprintf(s.err, "hdbench: %s was %s\n", dir, text)
 		}
 		for _, w := range set.Warnings {
 			fmt.Fprintf(s.err, "hdbench: %s\n", w)

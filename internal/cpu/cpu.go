@@ -4,6 +4,8 @@ package cpu
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/utils/cpuset"
@@ -14,6 +16,12 @@ type Set = cpuset.CPUSet
 
 // Of is the set of the CPUs listed.
 func Of(cpus ...int) Set { return cpuset.New(cpus...) }
+
+// Max is how many CPUs a list may have: the most that a Linux kernel can be built
+// for on x86 (CONFIG_NR_CPUS with MAXSMP). A list comes from users, records and
+// other hosts, and is expanded into a set: without a bound, a few characters would
+// take all memory.
+const Max = 8192
 
 // ParseList reads a CPU list ("0-3,8") and checks it against the CPUs this
 // process may use. The empty string means all of those.
@@ -32,13 +40,50 @@ func ParseList(s string) (Set, error) {
 	return set, nil
 }
 
-// Parse reads a CPU list without asking whether its CPUs are there.
+// Parse reads a CPU list without asking whether its CPUs are there. A list with
+// more than Max CPUs, or with a CPU that no kernel has, is an error.
 func Parse(s string) (Set, error) {
+	if err := checkSize(s); err != nil {
+		return Set{}, err
+	}
 	set, err := cpuset.Parse(s)
 	if err != nil {
 		return Set{}, fmt.Errorf("CPU list %q: want numbers and ranges such as 0-3,8: %w", s, err)
 	}
 	return set, nil
+}
+
+// checkSize finds a list that is too large to be expanded. What is no list is left
+// to the parser.
+func checkSize(s string) error {
+	total := 0
+	for part := range strings.SplitSeq(s, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err1 := strconv.Atoi(from)
+		last, err2 := strconv.Atoi(to)
+		if err1 != nil || err2 != nil || first > last {
+			continue
+		}
+		if last >= Max {
+			return fmt.Errorf("CPU list %s: there is no CPU %d: Linux has CPUs 0-%d at most", shorten(s), last, Max-1)
+		}
+		if total += last - first + 1; total > Max {
+			return fmt.Errorf("CPU list %s: it names more than %d CPUs, the most that Linux has", shorten(s), Max)
+		}
+	}
+	return nil
+}
+
+// shorten quotes a list for an error.
+func shorten(s string) string {
+	const most = 100
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
 }
 
 // Available is the set of CPUs this process may run on.

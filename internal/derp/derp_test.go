@@ -351,3 +351,20 @@ func BenchmarkRewrite(b *testing.B) {
 		RewriteSend(f, &src)
 	}
 }
+
+// The key of a login's boxes is of no use after the login, and is wiped. It is the
+// same from both sides.
+func TestTheSharedKeyOfALoginIsWiped(t *testing.T) {
+	a, b := PrivateKey{1: 1, 31: 64}, PrivateKey{1: 2, 31: 64}
+	var lent [2]*[KeyLen]byte
+	var was [2][KeyLen]byte
+	for i, side := range []struct{ own, other PrivateKey }{{a, b}, {b, a}} {
+		withSharedKey(side.own, side.other.Public(), func(shared *[KeyLen]byte) { lent[i], was[i] = shared, *shared })
+		if *lent[i] != [KeyLen]byte{} {
+			t.Errorf("still there: %x", *lent[i])
+		}
+	}
+	if was[0] != was[1] || was[0] == [KeyLen]byte{} {
+		t.Errorf("the sides have %x and %x", was[0], was[1])
+	}
+}

@@ -94,7 +94,18 @@ func seal(from PrivateKey, to Key, v any) ([]byte, error) {
 	if _, err := io.ReadFull(rand.Reader, nonce[:]); err != nil {
 		return nil, fmt.Errorf("nonce: %w", err)
 	}
-	return box.Seal(nonce[:], msg, &nonce, (*[KeyLen]byte)(&to), (*[KeyLen]byte)(&from)), nil
+	var sealed []byte
+	withSharedKey(from, to, func(shared *[KeyLen]byte) { sealed = box.SealAfterPrecomputation(nonce[:], msg, &nonce, shared) })
+	return sealed, nil
+}
+
+// withSharedKey lends the key that two parties' boxes are sealed with, and wipes it.
+func withSharedKey(own PrivateKey, other Key, use func(shared *[KeyLen]byte)) {
+	var shared [KeyLen]byte
+	box.Precompute(&shared, (*[KeyLen]byte)(&other), (*[KeyLen]byte)(&own))
+	use(&shared)
+	clear(shared[:])
+	clear(own[:]) // a copy
 }
 
 func open(to PrivateKey, from Key, sealed []byte, v any) error {
@@ -102,7 +113,11 @@ func open(to PrivateKey, from Key, sealed []byte, v any) error {
 		return fmt.Errorf("%w: box of %d bytes is too short", ErrProtocol, len(sealed))
 	}
 	nonce := [NonceLen]byte(sealed[:NonceLen])
-	msg, ok := box.Open(nil, sealed[NonceLen:], &nonce, (*[KeyLen]byte)(&from), (*[KeyLen]byte)(&to))
+	var msg []byte
+	ok := false
+	withSharedKey(to, from, func(shared *[KeyLen]byte) {
+		msg, ok = box.OpenAfterPrecomputation(nil, sealed[NonceLen:], &nonce, shared)
+	})
 	if !ok {
 		return fmt.Errorf("%w: the box does not open with key %s", ErrProtocol, from)
 	}

@@ -21,6 +21,9 @@ type windowCounters struct {
 	group *perf.Group
 	why   string // there is no group
 
+	quotas    probe.Quotas
+	quotasErr error
+
 	begin, end edge
 }
 
@@ -32,6 +35,9 @@ type edge struct {
 	soft    probe.SoftIRQ
 	useErr  error
 	softErr error
+
+	throttled    []probe.Throttled
+	throttledErr error
 }
 
 // counted are the events, in the order of windowCounters.fill.
@@ -52,6 +58,7 @@ func attachCounters(ctx context.Context, pid int, set cpu.Set, left time.Duratio
 	w := &windowCounters{pid: pid, set: set}
 	ctx, cancel := context.WithTimeoutCause(ctx, left-attachAhead, errTooLate)
 	defer cancel()
+	w.quotas, w.quotasErr = probe.TreeQuotas(pid)
 	var err error
 	w.group, err = perf.Attach(ctx, counted(), func() ([]int, error) { return probe.TreeThreads(pid) })
 	if err != nil {
@@ -75,6 +82,7 @@ func (w *windowCounters) read() edge {
 	}
 	e.usage, e.useErr = probe.TreeUsage(w.pid)
 	e.soft, e.softErr = probe.SoftIRQsOf(w.set)
+	e.throttled, e.throttledErr = w.quotas.Read()
 	return e
 }
 

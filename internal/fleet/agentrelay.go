@@ -83,7 +83,7 @@ type RelayReady struct {
 	Version   string `json:"version"`
 }
 
-func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
+func (a *agent) startHD(ctx context.Context, s RelaySpec, set cpu.Set) (*liveRelay, error) {
 	argv := []string{
 		cmp.Or(s.Path, a.cfg.Binary), "relay", "--listen", net.JoinHostPort(s.Host, "0"), "--transport", s.Transport,
 		"--workers", strconv.Itoa(s.Workers), "--cpus", set.String(), "--metrics", "127.0.0.1:0",
@@ -104,7 +104,13 @@ func (a *agent) startHD(_ context.Context, s RelaySpec, set cpu.Set) (*liveRelay
 	if err != nil {
 		return nil, err
 	}
+	// One that says nothing must not keep the agent, and its host's lock, waiting.
+	kill := context.AfterFunc(ctx, func() { c.signal(unix.SIGKILL) })
 	line, err := c.line()
+	if !kill() {
+		c.stop(0)
+		return nil, fmt.Errorf("it had not said that it is ready: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		c.stop(0)
 		return nil, err
@@ -271,6 +277,9 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 	if err != nil {
 		return Window{}, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sockets := watchSockets(ctx, a.clock.Now, r.info.Addr, w)
 	counters := attachCounters(ctx, r.child.pid(), set, time.Duration(w.BeginNS-a.clock.Now()))
 	defer counters.close()
 	type reading struct {
@@ -286,6 +295,13 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 			return reading{}, context.Cause(ctx)
 		}
 		cpu, err := probe.TreeCPUTime(r.child.pid())
+		if err != nil {
+			select {
+			case <-r.child.ended: // it is gone, and soon has been waited for
+				return reading{}, fmt.Errorf("the relay ended: %w", r.child.failure())
+			case <-time.After(relayGrace):
+			}
+		}
 		return reading{cpu, a.clock.Now()}, err
 	}
 	begin, err := read(w.BeginNS)
@@ -298,7 +314,10 @@ func (a *agent) relayWindow(ctx context.Context, w windowRequest) (Window, error
 		return Window{}, err
 	}
 	counters.end = counters.read()
-	return Window{(end.cpu - begin.cpu).Seconds(), time.Duration(end.at - begin.at).Seconds(), counters.result()}, nil
+	return Window{
+		CPUSeconds: (end.cpu - begin.cpu).Seconds(), Seconds: time.Duration(end.at - begin.at).Seconds(),
+		Perf: counters.result(), Sockets: <-sockets, Threads: counters.threads(), Throttle: counters.throttle(),
+	}, nil
 }
 
 func (a *agent) relayCounters(ctx context.Context, ref relayRef) (countersReply, error) {

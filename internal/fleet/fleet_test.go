@@ -19,7 +19,7 @@ import (
 	"hdbench/internal/cpu"
 )
 
-const patience = 20 * time.Second
+const patience = 5 * time.Minute
 
 func TestAgentAnswers(t *testing.T) {
 	f, h := startTestFleet(t)
@@ -118,7 +118,8 @@ func TestExternalRelay(t *testing.T) {
 	}
 	now := h.fleet.Now()
 	w, err := r.Window(ctx, now+1e9, now+1e9+30e6)
-	if err != nil || w.Seconds < 0.02 || w.CPUSeconds < 0 || w.CPUSeconds > 10 {
+	// (A busy agent reads late, and the window is what was between its two readings.)
+	if err != nil || w.Seconds <= 0 || w.CPUSeconds < 0 || w.CPUSeconds > 10 {
 		t.Errorf("window %+v, %v", w, err)
 	}
 	if w.Perf == nil || w.Perf.Threads < 1 || w.Perf.ContextSwitches.Value == nil {

@@ -31,6 +31,15 @@ func TestMain(m *testing.M) {
 			}
 			c.Close()
 		}
+	case "shouter", "deaf", "spinner":
+		playStrange(os.Getenv("FLEET_TEST_PLAYS"), os.Args[len(os.Args)-1])
+		os.Exit(1)
+	case "silent": // a relay that says nothing: writes its pid to a file, and stays
+		name := os.Getenv("FLEET_TEST_PID")
+		if os.WriteFile(name+".new", []byte(strconv.Itoa(os.Getpid())), 0o600) != nil || os.Rename(name+".new", name) != nil {
+			os.Exit(1)
+		}
+		time.Sleep(10 * time.Minute)
 	case "badrelay":
 		badrelay.Main()
 		os.Exit(0)
@@ -53,6 +62,40 @@ func TestMain(m *testing.M) {
 		time.Sleep(10 * time.Minute)
 	}
 	os.Exit(m.Run())
+}
+
+// playStrange is a relay that keeps its connections, and never reads: one writes all
+// the time, one uses a CPU.
+func playStrange(part, addr string) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		io.WriteString(os.Stderr, err.Error())
+		return
+	}
+	if part == "spinner" {
+		go func() {
+			for {
+			}
+		}()
+	}
+	var kept []net.Conn // so that none is closed
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		kept = append(kept, c)
+		if part == "shouter" {
+			go func() {
+				b := make([]byte, 1<<20)
+				for {
+					if _, err := c.Write(b); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}
 }
 
 // testAgents is a controller without agents, and what agents of its are started

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hdbench/internal/line"
 )
 
 func TestLineCheckLooksAtEveryClientBothWays(t *testing.T) {
@@ -19,8 +21,13 @@ func TestLineCheckLooksAtEveryClientBothWays(t *testing.T) {
 		streams           int
 	}
 	seen := map[look]int{}
+	measured := true
 	for _, r := range l.Runs {
 		seen[look{r.Client, r.ToRelay, r.Together, r.Streams}]++
+		if strings.Contains(r.NA, line.ErrBrief.Error()) {
+			measured = false // which a look on a busy machine has to say
+			continue
+		}
 		if r.Bps <= 0 || r.MSS <= 0 || r.Congestion == "" {
 			t.Errorf("%+v", r)
 		}
@@ -34,8 +41,8 @@ func TestLineCheckLooksAtEveryClientBothWays(t *testing.T) {
 			}
 		}
 	}
-	if len(l.Runs) != 12 || l.Together(true) <= 0 || l.Of("c2", false) <= 0 {
-		t.Errorf("%d looks", len(l.Runs))
+	if len(l.Runs) != 12 || measured && (l.Together(true) <= 0 || l.Of("c2", false) <= 0) {
+		t.Errorf("%d looks, together %v, of c2 %v", len(l.Runs), l.Together(true), l.Of("c2", false))
 	}
 }
 

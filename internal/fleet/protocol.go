@@ -161,7 +161,10 @@ type Window struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Seconds    float64 `json:"seconds"`
 
-	Perf *measure.PerfCounters `json:"perf"`
+	Perf     *measure.PerfCounters `json:"perf"`
+	Sockets  *measure.SocketTimes  `json:"sockets"`
+	Threads  []measure.ThreadTime  `json:"threads"`
+	Throttle *measure.Throttle     `json:"throttle"`
 }
 
 type countersReply struct {

@@ -76,6 +76,7 @@ type Job struct {
 	Timeout time.Duration // of the command; default 10 min
 
 	Stdout, Stderr io.Writer // of the command; nil discards
+	Notes          io.Writer // the lab's own: that a machine was started again, and why; nil is the process's stderr
 }
 
 // File is a file or a whole folder of this host that the guest has too.
@@ -98,6 +99,7 @@ type Exit struct {
 	Kernel string
 	CPUs   int
 	Boot   time.Duration // from the start of the machine to the start of the command
+	Starts int           // machines started: more than one if one died before the command began
 }
 
 // Status is the exit code in a shell's manner: 128 and the signal, if killed.
@@ -130,6 +132,9 @@ func (j Job) withDefaults() (Job, error) {
 	}
 	if j.Stderr == nil {
 		j.Stderr = io.Discard
+	}
+	if j.Notes == nil {
+		j.Notes = os.Stderr
 	}
 	if len(j.Argv) == 0 {
 		return j, errors.New("no command")

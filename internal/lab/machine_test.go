@@ -160,6 +160,52 @@ func TestMachineIsWhatItSaysItIs(t *testing.T) {
 	})
 }
 
+// The first start is a made-up panic, the second the real machine.
+func TestDeathAtBootCostsOneStart(t *testing.T) {
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	wrapper := "#!/bin/sh\nif mkdir " + dir + "/died 2>/dev/null; then\n" + panics + "fi\nexec " + qemu + ` "$@"` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	var notes bytes.Buffer
+	j := newJob(QEMU, builtPrograms(), nil, "exit", "3")
+	j.Notes = &notes
+	exit, err := j.Run(t.Context())
+	if err != nil || exit.Code != 3 || exit.Starts < 2 || !strings.Contains(notes.String(), "Oops: int3") {
+		t.Errorf("ended as %+v, error %v, notes\n%s", exit, err, &notes)
+	}
+}
+
+// TestBoots starts the emulated machine LAB_BOOTS times (make lab-boots), which is
+// of interest while the host is busy: then each has to come up at its first start.
+func TestBoots(t *testing.T) {
+	boots := 1
+	if s := os.Getenv("LAB_BOOTS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("LAB_BOOTS=%s: want a number of boots", s)
+		}
+		boots = n
+	}
+	again := 0
+	for i := range boots {
+		exit, err := newJob(QEMU, builtPrograms(), nil, "exit", "0").Run(t.Context())
+		if err != nil || exit.Status() != 0 || exit.CPUs != 2 {
+			t.Fatalf("boot %d of %d: ended as %+v, error %v", i+1, boots, exit, err)
+		}
+		t.Logf("boot %d of %d: Linux %s, CPUs: %d, up in %.1f s at start %d", i+1, boots, exit.Kernel, exit.CPUs, exit.Boot.Seconds(), exit.Starts)
+		again += exit.Starts - 1
+	}
+	if again > 0 && boots > 1 {
+		t.Errorf("machines that died at boot and were started again: %d in %d boots", again, boots)
+	}
+}
+
 // Every byte, of every value, in both streams.
 func TestOutputIsExact(t *testing.T) {
 	const size = 4 << 20
@@ -335,7 +381,7 @@ func TestKilledControllerLeavesNoProcess(t *testing.T) {
 // awaitNone waits until no process has a mark in its command line.
 func awaitNone(t *testing.T, mark string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		left := processes(t, mark)
 		if len(left) == 0 {
 			return

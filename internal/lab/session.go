@@ -19,10 +19,11 @@ type session struct {
 	up    func() // called at its hello
 }
 
-// ended is an Exit, and whether there was one.
+// ended is an Exit, and how far the guest came.
 type ended struct {
 	Exit
-	ended bool
+	begun bool // it said hello: the command is next
+	ended bool // it said how the command ended
 }
 
 // refusedError is why a guest could not run the command, in its own words.
@@ -38,13 +39,14 @@ func (s *session) read(r io.Reader) (ended, error) {
 	for {
 		kind, b, err := wire.Read(r)
 		if err != nil {
-			if err == io.EOF || errors.Is(err, unix.ECONNRESET) {
-				err = errors.New("the machine ended before the command did")
+			if err == io.EOF || err == io.ErrUnexpectedEOF || errors.Is(err, unix.ECONNRESET) {
+				err = errDied
 			}
 			return e, err
 		}
 		switch kind {
 		case wire.Hello:
+			e.begun = true
 			var m wire.HelloMsg
 			if err := json.Unmarshal(b, &m); err != nil {
 				return e, fmt.Errorf("hello: %w", err)

@@ -23,6 +23,7 @@ type ClientHost struct {
 	Busiest  float64   `json:"busiest"` // largest share of the window a thread was on a CPU
 	Pacing   Histogram `json:"pacing"`
 	Lateness Histogram `json:"lateness"`
+	Strain   *Strain   `json:"strain,omitempty"`
 
 	// LimitBps is the rate offered to the whole load at which this host would be at
 	// its own limit, by calibration; 0 if there was none.

@@ -78,11 +78,13 @@ type MemoryPrint struct {
 
 // KernelPrint is the kernel and how it is set.
 type KernelPrint struct {
-	Version      string            `json:"version,omitempty"` // of its build, beside the release
-	Cmdline      string            `json:"cmdline,omitempty"`
-	Sysctls      map[string]string `json:"sysctls,omitempty"`
-	ClockSource  string            `json:"clock_source,omitempty"`
-	ClockSources []string          `json:"clock_sources,omitempty"` // that it could use
+	Version string `json:"version,omitempty"` // of its build, beside the release
+	Cmdline string `json:"cmdline,omitempty"` // what KernelParameters keeps of it
+	// CmdlineLeftOut is how many words of it are not recorded.
+	CmdlineLeftOut int               `json:"cmdline_left_out,omitempty"`
+	Sysctls        map[string]string `json:"sysctls,omitempty"`
+	ClockSource    string            `json:"clock_source,omitempty"`
+	ClockSources   []string          `json:"clock_sources,omitempty"` // that it could use
 }
 
 // Hypervisor is what the host runs on, if it is a machine's guest.

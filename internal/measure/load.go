@@ -57,6 +57,8 @@ type Load struct {
 
 	Threads []Thread `json:"threads"`
 
+	Strain *Strain `json:"strain,omitempty"` // nil in records of before it was kept
+
 	Hosts []ClientHost `json:"hosts,omitempty"` // of a load that several hosts sent; nil with one
 
 	TLS *TLS `json:"tls,omitempty"` // nil without TLS

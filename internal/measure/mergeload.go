@@ -49,7 +49,7 @@ func MergeLoads(parts []LoadPart) (*Load, error) {
 		h := parts[i].Host
 		h.SentBps, h.DeliveredBps, h.SentPackets, h.DeliveredPackets = l.SentBps, l.DeliveredBps, l.SentPackets, l.DeliveredPackets
 		h.WindowBeginMonoNS = l.WindowBeginMonoNS
-		h.Busiest, h.Pacing, h.Lateness = l.Busiest(), l.Pacing, l.Lateness
+		h.Busiest, h.Pacing, h.Lateness, h.Strain = l.Busiest(), l.Pacing, l.Lateness, l.Strain
 		sum.Hosts = append(sum.Hosts, h)
 	}
 	sum.CountUnsent(sum.Flows)
@@ -61,6 +61,10 @@ func MergeLoads(parts []LoadPart) (*Load, error) {
 		if *h.to, err = MergeHistograms(h.from...); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if sum.Strain, err = mergeStrains(parts); err != nil {
+		return nil, err
 	}
 	return sum, nil
 }

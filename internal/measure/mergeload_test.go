@@ -30,7 +30,8 @@ func counted(t *testing.T, packets []packet, flows int, sends, receives func(flo
 		WindowBeginMonoNS: 0, WindowEndMonoNS: 1e9, PayloadBytes: 100, Offered: units.Rate(8 * 100 * 5000), IntervalNS: 1e8,
 		IntervalSentBps: make([]float64, 10), IntervalDeliveredBps: make([]float64, 10), TLS: &TLS{Transport: "tls", FramesPerRecord: 1},
 	}
-	hs := make([]*hdrhistogram.Histogram, 4)
+	l.Strain = new(Strain)
+	hs := make([]*hdrhistogram.Histogram, 6)
 	for i := range hs {
 		hs[i] = hdrhistogram.New(1000, int64(100*time.Second), 3)
 	}
@@ -38,7 +39,14 @@ func counted(t *testing.T, packets []packet, flows int, sends, receives func(flo
 		if sends(f) {
 			l.Flows++
 			l.Undrained += int64(f % 2)
+			l.Strain.Blocked += float64(f%4) / 4
+			l.Strain.BusyNS += int64(f) * 30
+			l.Strain.RwndLimitedNS += int64(f) * 20
+			l.Strain.SndbufLimitedNS += int64(f) * 10
 		}
+	}
+	if l.Flows > 0 {
+		l.Strain.Blocked /= float64(l.Flows)
 	}
 	for _, p := range packets {
 		if sends(p.flow) {
@@ -53,6 +61,10 @@ func counted(t *testing.T, packets []packet, flows int, sends, receives func(flo
 			hs[1].RecordValue(int64(p.roundTrip))
 			hs[2].RecordValue(int64(p.late))
 			hs[3].RecordValue(int64(p.late / 2))
+			hs[4].RecordValue(int64(p.late / 3))
+			if !p.sent {
+				l.Strain.DueUnsent++
+			}
 		}
 		if receives(p.flow) && p.arrived {
 			l.TotalDelivered, l.FramesReceived = l.TotalDelivered+1, l.FramesReceived+1
@@ -60,6 +72,14 @@ func counted(t *testing.T, packets []packet, flows int, sends, receives func(flo
 			l.DeliveredBps += 800
 			l.IntervalDeliveredBps[p.interval] += 8000
 			hs[0].RecordValue(int64(p.latency))
+			hs[5].RecordValue(int64(p.latency / 2))
+			l.Strain.Reads++
+			l.Strain.QueueLooks++
+			if p.interval == 7 {
+				l.Strain.FullReads++
+				l.Strain.QueueWaiting++
+				l.Strain.QueueMean += 100_000
+			}
 			switch p.interval {
 			case 1:
 				l.Duplicate++
@@ -77,12 +97,13 @@ func counted(t *testing.T, packets []packet, flows int, sends, receives func(flo
 			}
 		}
 	}
-	for i, to := range []*Histogram{&l.Latency, &l.RTT, &l.Lateness, &l.Pacing} {
+	for i, to := range []*Histogram{&l.Latency, &l.RTT, &l.Lateness, &l.Pacing, &l.Strain.SendLag, &l.Strain.ReceiveLag} {
 		var err error
 		if *to, err = FromHDR(hs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
+	l.Strain.QueueMean /= float64(max(l.Strain.QueueLooks, 1))
 	l.CountUnsent(flows)
 	return l
 }
@@ -113,7 +134,7 @@ func TestMergedPartsAreTheWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Hosts) != n || len(got.Threads) != n || got.Threads[n-1].Host != got.Hosts[n-1].Agent || got.Hosts[n-1].Busiest != float64(n-1)/10 {
+		if len(got.Hosts) != n || len(got.Threads) != n || got.Threads[n-1].Host != got.Hosts[n-1].Agent || got.Hosts[n-1].Busiest != float64(n-1)/10 || got.Hosts[n-1].Strain != parts[n-1].Load.Strain {
 			t.Fatalf("hosts %+v, threads %+v", got.Hosts, got.Threads)
 		}
 		got.Hosts, got.Threads = nil, nil
@@ -121,8 +142,17 @@ func TestMergedPartsAreTheWhole(t *testing.T) {
 			got.TLS.Suite = whole.TLS.Suite
 		}
 		// Two histograms with the same values may be encoded differently.
-		for _, h := range []*Histogram{&got.Latency, &got.RTT, &got.Lateness, &got.Pacing, &whole.Latency, &whole.RTT, &whole.Lateness, &whole.Pacing} {
+		for _, h := range []*Histogram{&got.Latency, &got.RTT, &got.Lateness, &got.Pacing, &whole.Latency, &whole.RTT, &whole.Lateness, &whole.Pacing,
+			&got.Strain.SendLag, &got.Strain.ReceiveLag, &whole.Strain.SendLag, &whole.Strain.ReceiveLag} {
 			h.Encoded = canonical(t, *h)
+		}
+		for _, m := range []struct{ got, want *float64 }{{&got.Strain.Blocked, &whole.Strain.Blocked}, {&got.Strain.QueueMean, &whole.Strain.QueueMean}} {
+			if math.Abs(*m.got-*m.want) <= 1e-9*(1+*m.want) { // means of means round otherwise
+				*m.got = *m.want
+			}
+		}
+		if !reflect.DeepEqual(got.Strain, whole.Strain) {
+			t.Fatalf("%d parts: strain %+v, of the whole %+v", n, got.Strain, whole.Strain)
 		}
 		if !reflect.DeepEqual(got, whole) {
 			t.Fatalf("%d parts:\n%+v\n%+v\nthe whole:\n%+v\n%+v", n, got, got.TLS, whole, whole.TLS)
@@ -167,6 +197,12 @@ func TestPartsOfDifferentLoadsDoNotMerge(t *testing.T) {
 	}
 	if _, err := MergeLoads(nil); err == nil {
 		t.Error("nothing merges")
+	}
+	// Parts of before strain was kept have none, nor has their merge.
+	kept := part()
+	kept.Load.Strain = new(Strain)
+	if l, err := MergeLoads([]LoadPart{kept, part()}); err != nil || l.Strain != nil {
+		t.Errorf("strain %+v of a load of which a part has none, %v", l.Strain, err)
 	}
 	// A part that met no relay says nothing of its key.
 	silent := part()

@@ -16,12 +16,20 @@ type Relay struct {
 
 	Perf *PerfCounters `json:"perf,omitempty"` // nil in records of before they were counted
 
+	// What kept the relay, as its host has it; nil in records of before it was kept.
+	Sockets  *SocketTimes `json:"sockets,omitempty"`
+	Threads  []ThreadTime `json:"threads,omitempty"` // the busiest first, at most MaxThreadTimes
+	Throttle *Throttle    `json:"throttle,omitempty"`
+
 	Counters *Counters `json:"counters,omitempty"` // nil where the relay has none we can read
 
 	// KernelTLS is what the host's kernel did for TLS from the relay's start to the
 	// end of the trial; nil without TLS, or where the kernel counts nothing.
 	KernelTLS *KernelTLS `json:"kernel_tls,omitempty"`
 }
+
+// MaxThreadTimes bounds how many threads of a relay are told apart.
+const MaxThreadTimes = 16
 
 // RelayNote is what a relay did that it should not, and that spoils no number.
 type RelayNote struct {

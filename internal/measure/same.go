@@ -36,10 +36,20 @@ var identity = []fact{
 // a warning.
 var recorded = []fact{
 	{"kernel build", func(f *Fingerprint) string { return f.Kernel.Version }},
-	{"kernel command line", func(f *Fingerprint) string { return f.Kernel.Cmdline }},
+	{"kernel command line", commandLine},
 	{"clock source", func(f *Fingerprint) string { return f.Kernel.ClockSource }},
 	{"transparent huge pages", func(f *Fingerprint) string { return f.Memory.HugePages }},
 	{"kernel TLS", func(f *Fingerprint) string { return f.KTLS.Mode }},
+}
+
+// commandLine is what may matter of the kernel's command line. A record of an older
+// version has the whole of it.
+func commandLine(f *Fingerprint) string {
+	kept, leftOut := KernelParameters(f.Kernel.Cmdline)
+	if kept == "" && leftOut+f.Kernel.CmdlineLeftOut > 0 {
+		return "nothing that matters"
+	}
+	return kept
 }
 
 // Differences are what makes two hosts' CPUs do the same work at another speed.

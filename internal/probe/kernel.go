@@ -28,8 +28,9 @@ func (s Source) kernel(k *measure.KernelPrint, m *missing) {
 	var err error
 	k.Version, err = s.text("proc/sys/kernel/version")
 	m.add("kernel.version", err)
-	k.Cmdline, err = s.text("proc/cmdline")
+	cmdline, err := s.text("proc/cmdline")
 	m.add("kernel.cmdline", err)
+	k.Cmdline, k.CmdlineLeftOut = measure.KernelParameters(cmdline)
 	k.Sysctls = map[string]string{}
 	for _, name := range sysctls {
 		text, err := s.text("proc/sys", strings.ReplaceAll(name, ".", "/"))

@@ -30,10 +30,16 @@ type ProcessUsage struct {
 
 // ThreadUsage is one thread's.
 type ThreadUsage struct {
+	Name       string
 	Switches   uint64 // of contexts, voluntary or not
 	Migrations uint64 // between CPUs
 	// NoMigrations: this kernel does not tell (CONFIG_SCHED_DEBUG).
 	NoMigrations bool
+
+	CPU      time.Duration // on a CPU
+	RunDelay time.Duration // ready, and waiting for one
+	// NoRunDelay: this kernel does not tell (CONFIG_SCHED_INFO), and CPU is in ticks.
+	NoRunDelay bool
 }
 
 // tick is the unit of times in /proc/PID/stat: USER_HZ, 100 a second on every
@@ -78,11 +84,26 @@ func (u *Usage) addProcess(fs procfs.FS, pid int) error {
 		if err != nil {
 			continue // gone meanwhile
 		}
-		tu := ThreadUsage{Switches: status.TotalCtxtSwitches()}
+		tu := ThreadUsage{Name: status.Name, Switches: status.TotalCtxtSwitches()}
 		tu.Migrations, tu.NoMigrations = migrations(pid, t.PID)
+		if tu.addTimes(t) != nil {
+			continue // gone meanwhile
+		}
 		u.Threads[t.PID] = tu
 	}
 	return nil
+}
+
+// addTimes adds a thread's times. A kernel that keeps no schedstat has no such file,
+// or writes zeros, also for a thread that has run (kernel/sched/stats.h).
+func (u *ThreadUsage) addTimes(t procfs.Proc) error {
+	if s, err := t.Schedstat(); err == nil && s.RunTimeslices > 0 {
+		u.CPU, u.RunDelay = time.Duration(s.RunningNanoseconds), time.Duration(s.WaitingNanoseconds)
+		return nil
+	}
+	st, err := t.Stat()
+	u.CPU, u.NoRunDelay = time.Duration(st.UTime+st.STime)*tick, true
+	return err
 }
 
 // migrationsLine is in /proc/PID/task/TID/sched (kernel/sched/debug.c).

@@ -2,10 +2,14 @@ package probe
 
 import (
 	"math"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/procfs"
 
 	"hdbench/internal/cpu"
 )
@@ -57,11 +61,54 @@ func TestUsageIsOfTheWholeTree(t *testing.T) {
 	if err != nil || len(u.Processes) != 2 || len(u.Threads) != 2 || u.Processes[tree[1]].Faults == 0 {
 		t.Errorf("usage %+v, %v", u, err)
 	}
+	for tid, th := range u.Threads {
+		if th.Name != "sh" || th.CPU <= 0 && !th.NoRunDelay || th.RunDelay < 0 {
+			t.Errorf("thread %d: %+v", tid, th)
+		}
+	}
 	if _, err := TreeUsage(maxPID - 1); err == nil {
 		t.Error("a process that does not exist has a usage")
 	}
 	if _, err := TreeThreads(maxPID - 1); err == nil {
 		t.Error("a process that does not exist has threads")
+	}
+}
+
+// What a kernel without CONFIG_SCHED_INFO lacks, or fills with zeros, comes from stat.
+func TestTimesOfAThread(t *testing.T) {
+	const stat = "7 (a b) S 1 7 7 0 -1 4194560 120 0 1 0 25 12 0 0 20 0 3 0 200 1 1 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  ThreadUsage
+		fails bool
+	}{
+		"schedstat":             {map[string]string{"schedstat": "370123456 5000000 42\n", "stat": stat}, ThreadUsage{CPU: 370123456, RunDelay: 5e6}, false},
+		"no schedstat":          {map[string]string{"stat": stat}, ThreadUsage{CPU: 370e6, NoRunDelay: true}, false},
+		"schedstat that is 0":   {map[string]string{"schedstat": "0 0 0\n", "stat": stat}, ThreadUsage{CPU: 370e6, NoRunDelay: true}, false},
+		"nonsense":              {map[string]string{"schedstat": "x\n", "stat": stat}, ThreadUsage{CPU: 370e6, NoRunDelay: true}, false},
+		"a thread that is gone": {nil, ThreadUsage{}, true},
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "7"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for file, text := range c.files {
+			if err := os.WriteFile(filepath.Join(dir, "7", file), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fs, err := procfs.NewFS(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := fs.Proc(7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got ThreadUsage
+		if err := got.addTimes(p); (err != nil) != c.fails || err == nil && got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(TypeAlert, []byte{1, 0})
 	f.Add(TypeHandshake, []byte{4, 0, 0, 1, 9})
 	f.Fuzz(func(t *testing.T, typ byte, b []byte) {
-		r := NewControlReader()
+		r := NewControlReader(nil)
 		if err := r.Control(typ, b); err == nil && typ != TypeHandshake {
 			t.Fatalf("type %d is not noticed", typ)
 		}

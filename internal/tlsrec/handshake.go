@@ -34,6 +34,7 @@ func Handshake(ctx context.Context, nc net.Conn, role Role, cfg *tls.Config) (*S
 	cfg.SessionTicketsDisabled = true
 	cfg.ClientSessionCache = nil
 	var log keyLog
+	defer log.wipe()
 	cfg.KeyLogWriter = &log
 
 	bounded := &recordConn{Conn: nc}
@@ -50,32 +51,51 @@ func Handshake(ctx context.Context, nc net.Conn, role Role, cfg *tls.Config) (*S
 		return nil, errors.New("TLS handshake: it ended inside a record")
 	}
 	s := &Session{Suite: Suite(conn.ConnectionState().CipherSuite)}
-	s.Out, s.In = log.secret("CLIENT_TRAFFIC_SECRET_0"), log.secret("SERVER_TRAFFIC_SECRET_0")
+	if log.client == nil || log.server == nil {
+		return nil, errors.New("TLS handshake: crypto/tls did not log the traffic secrets")
+	}
+	s.Out, s.In = bytes.Clone(log.client), bytes.Clone(log.server)
 	if role == Server {
 		s.Out, s.In = s.In, s.Out
-	}
-	if s.In == nil || s.Out == nil {
-		return nil, errors.New("TLS handshake: crypto/tls did not log the traffic secrets")
 	}
 	return s, nil
 }
 
-// keyLog keeps the lines of a KeyLogWriter (NSS key log format).
-type keyLog struct{ bytes.Buffer }
+// keyLog takes the application traffic secrets out of what a KeyLogWriter is given
+// (NSS key log format).
+type keyLog struct{ client, server []byte }
 
-// secret finds the secret with a label; nil if it was not logged.
-func (l *keyLog) secret(label string) []byte {
-	for line := range bytes.Lines(l.Bytes()) {
-		f := bytes.Fields(line)
-		if len(f) == 3 && string(f[0]) == label {
-			b, err := hex.DecodeString(string(f[2]))
-			if err != nil {
-				return nil
-			}
-			return b
-		}
+// Write reads one line and wipes it. An io.Writer should leave what it is given as
+// it is, but here that is a secret in a buffer of crypto/tls's own, which nobody
+// reads again (Config.writeKeyLog) and nobody else would wipe.
+func (l *keyLog) Write(line []byte) (int, error) {
+	defer clear(line)
+	f := bytes.Fields(line) // parts of the line, no copies
+	if len(f) != 3 {
+		return len(line), nil
 	}
-	return nil
+	switch string(f[0]) {
+	case "CLIENT_TRAFFIC_SECRET_0":
+		keepSecret(&l.client, f[2])
+	case "SERVER_TRAFFIC_SECRET_0":
+		keepSecret(&l.server, f[2])
+	}
+	return len(line), nil
+}
+
+// keepSecret decodes a secret; what is none is nil.
+func keepSecret(secret *[]byte, digits []byte) {
+	clear(*secret)
+	*secret = make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(*secret, digits); err != nil {
+		clear(*secret)
+		*secret = nil
+	}
+}
+
+func (l *keyLog) wipe() {
+	clear(l.client)
+	clear(l.server)
 }
 
 // recordConn is a connection whose Read never crosses the end of a TLS record.

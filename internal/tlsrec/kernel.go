@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,14 +41,32 @@ func EnableKernel(fd int, s *Session) error {
 		name   string
 		secret []byte
 	}{{tlsTX, "TLS_TX", s.Out}, {tlsRX, "TLS_RX", s.In}} {
-		k, err := deriveKeys(s.Suite, side.secret)
-		if err != nil {
-			return err
-		}
-		info := k.kernelInfo(0)
-		if err := unix.SetsockoptString(fd, unix.SOL_TLS, side.option, string(info)); err != nil {
+		if err := install(setKernelKeys, fd, side.option, s.Suite, side.secret); err != nil {
 			return kernelRefused(side.name, s.Suite, err)
 		}
+	}
+	return nil
+}
+
+// install gives the kernel the keys of a traffic secret, for records from 0 on.
+func install(set func(fd, option int, info []byte) error, fd, option int, suite Suite, secret []byte) error {
+	k, err := deriveKeys(suite, secret)
+	if err != nil {
+		return err
+	}
+	defer k.wipe()
+	info := k.kernelInfo(0)
+	defer clear(info)
+	return set(fd, option, info)
+}
+
+// setKernelKeys is setsockopt of bytes. That of x/sys wants a string, which nobody
+// can wipe.
+func setKernelKeys(fd, option int, info []byte) error {
+	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_TLS, uintptr(option),
+		uintptr(unsafe.Pointer(unsafe.SliceData(info))), uintptr(len(info)), 0)
+	if errno != 0 {
+		return errno
 	}
 	return nil
 }
@@ -64,7 +83,8 @@ func kernelRefused(option string, s Suite, err error) error {
 // the record number of the first record.
 func (k keys) kernelInfo(seq uint64) []byte {
 	cipher := map[Suite]uint16{AES128GCM: cipherAES128GCM, AES256GCM: cipherAES256GCM, ChaCha20Poly1305: cipherChaCha20Poly1305}[k.suite]
-	b := binary.NativeEndian.AppendUint16(nil, 0x0304)
+	// With room for all, so that no part is left behind in a smaller buffer.
+	b := binary.NativeEndian.AppendUint16(make([]byte, 0, 4+ivLen+len(k.key)+8), 0x0304)
 	b = binary.NativeEndian.AppendUint16(b, cipher)
 	if k.suite == ChaCha20Poly1305 {
 		b = append(b, k.iv[:]...)
@@ -145,6 +165,7 @@ func KernelError(errno unix.Errno) error {
 // ReadControl reads the record that made a plain read from a kernel TLS socket
 // fail with EIO, and handles it as Reader.Control does.
 func (r *Reader) ReadControl(fd int) error {
+	r.fd = fd
 	buf := make([]byte, MaxPlain)
 	oob := make([]byte, unix.CmsgSpace(1))
 	n, oobn, _, _, err := unix.Recvmsg(fd, buf, oob, unix.MSG_DONTWAIT)
@@ -167,18 +188,23 @@ func (r *Reader) ReadControl(fd int) error {
 	return fmt.Errorf("%w: the kernel does not tell a record's type", ErrUnexpected)
 }
 
-// NewControlReader makes a Reader for the control records of a kernel TLS socket;
-// it has no keys.
-func NewControlReader() *Reader { return new(Reader) }
+// NewControlReader makes a Reader for the control records of a kernel TLS socket.
+// keys may be nil: a KeyUpdate then ends the connection.
+func NewControlReader(keys *KernelKeys) *Reader { return &Reader{kernel: keys, now: time.Now} }
 
 // SendKernelAlert sends an alert through a kernel TLS socket, if there is room.
 func SendKernelAlert(fd int, description byte) error {
 	a := Alert(description)
+	return sendKernelRecord(fd, TypeAlert, a[:])
+}
+
+// sendKernelRecord sends a record that is no data, if there is room.
+func sendKernelRecord(fd int, typ byte, b []byte) error {
 	oob := make([]byte, unix.CmsgSpace(1))
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
 	h.Level, h.Type = unix.SOL_TLS, setRecordType
 	h.SetLen(unix.CmsgLen(1))
-	oob[unix.CmsgLen(0)] = TypeAlert
-	_, err := unix.SendmsgN(fd, a[:], oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	oob[unix.CmsgLen(0)] = typ
+	_, err := unix.SendmsgN(fd, b, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	return err
 }

@@ -116,7 +116,7 @@ func TestKernelControlRecords(t *testing.T) {
 			if _, _, err := unix.Recvfrom(k.fd, make([]byte, 100), unix.MSG_DONTWAIT); err != unix.EIO {
 				t.Fatalf("a plain read: %v, want EIO", err)
 			}
-			r := NewControlReader()
+			r := NewControlReader(nil)
 			if err := r.ReadControl(k.fd); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
@@ -139,6 +139,62 @@ func TestKernelControlRecords(t *testing.T) {
 			t.Errorf("%v, want a close_notify", err)
 		}
 	})
+}
+
+// A KeyUpdate is followed by a kernel that can, and refused by one that cannot, as
+// its release says.
+func TestKernelFollowsAKeyUpdateIfItCan(t *testing.T) {
+	k := newKeyed(t, AES128GCM)
+	s := &Session{Suite: AES128GCM, In: bytes.Repeat([]byte{2}, 48), Out: bytes.Repeat([]byte{1}, 48)}
+	can := changesKeys(kernelRelease())
+	if keys := s.KernelKeys(); (keys != nil) != can {
+		t.Fatalf("Linux %s: keys are kept: %v", kernelRelease(), keys != nil)
+	}
+	// The kernel is asked in any case: it must agree.
+	keys := &KernelKeys{suite: s.Suite, in: bytes.Clone(s.In), out: bytes.Clone(s.Out), set: setKernelKeys, send: sendKernelRecord}
+	wire, err := k.w.KeyUpdate(nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.conn.Write(k.w.SealTyped(wire, TypeData, []byte("under new keys"))); err != nil {
+		t.Fatal(err)
+	}
+	waitReadable(t, k.fd)
+	buf := make([]byte, 100)
+	if _, _, err := unix.Recvfrom(k.fd, buf, unix.MSG_DONTWAIT); err != unix.EIO {
+		t.Fatalf("a plain read: %v, want EIO", err)
+	}
+	r := NewControlReader(keys)
+	err = r.ReadControl(k.fd)
+	if !can {
+		if !errors.Is(err, ErrKeyUpdate) || !errors.Is(err, unix.EBUSY) || !errors.Is(kernelOut(keys, k.fd), unix.EBUSY) {
+			t.Errorf("Linux %s: %v; want that it cannot", kernelRelease(), err)
+		}
+		return
+	}
+	if err != nil || !r.Asked {
+		t.Fatalf("asked %v, %v", r.Asked, err)
+	}
+	waitReadable(t, k.fd)
+	if n, _, err := unix.Recvfrom(k.fd, buf, unix.MSG_DONTWAIT); err != nil || string(buf[:n]) != "under new keys" {
+		t.Fatalf("%q, %v", buf[:n], err)
+	}
+	if err := keys.UpdateOut(k.fd); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.kernel.Write([]byte("and back")); err != nil {
+		t.Fatal(err)
+	}
+	e := &echoer{conn: k.conn, r: k.r}
+	if got, err := e.hear(8); err != nil || got != "and back" || k.r.KeyUpdates != 1 {
+		t.Errorf("%q, %d key updates, %v", got, k.r.KeyUpdates, err)
+	}
+}
+
+// kernelOut changes the keys of what is sent, without saying so.
+func kernelOut(k *KernelKeys, fd int) error {
+	k.send = func(int, byte, []byte) error { return nil }
+	return k.UpdateOut(fd)
 }
 
 func TestKernelRefusesDamagedRecords(t *testing.T) {

@@ -4,16 +4,29 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Reader opens the records of one direction. It belongs to one goroutine.
 type Reader struct {
-	d *direction
+	d *direction // nil: the kernel opens the records
 	// Records and Bytes count data records and what they carried; Tickets the
-	// NewSessionTicket messages that were read over.
-	Records, Bytes, Tickets uint64
+	// NewSessionTicket messages that were read over, KeyUpdates those that were
+	// followed.
+	Records, Bytes, Tickets, KeyUpdates uint64
 
-	post []byte // of a handshake message that spans records
+	// Asked says that the other side wants our keys changed, too: with a KeyUpdate
+	// before the next record of data. Who does that sets it back.
+	Asked bool
+
+	post    []byte        // of a handshake message that spans records
+	updates *rate.Limiter // of KeyUpdates; nil until the first
+	now     func() time.Time
+
+	kernel *KernelKeys // without d; nil if they cannot be changed
+	fd     int         // of the kernel's socket, while a control record is read
 }
 
 // NewReader makes the Reader of a session.
@@ -22,7 +35,17 @@ func (s *Session) NewReader() (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{d: d}, nil
+	return &Reader{d: d, now: time.Now}, nil
+}
+
+// Wipe forgets what was secret. The Reader is then of no use.
+func (r *Reader) Wipe() {
+	if r.d != nil {
+		r.d.wipe()
+	}
+	if r.kernel != nil {
+		r.kernel.wipe()
+	}
 }
 
 // Open opens the whole records at the start of src, and puts what they carry
@@ -132,30 +155,84 @@ const (
 	messageKeyUpdate byte = 24
 
 	maxPost = 64 << 10 // of one such message; tickets are some hundred bytes
+
+	// New keys cost as much as some dozen records, and a KeyUpdate is 27 bytes: so
+	// there may be that many in a row, and then one in so much time. Who changes keys
+	// because a cipher's limit is near (RFC 8446, section 5.5) does so after millions
+	// of records.
+	updatesInARow = 32
+	updateEvery   = time.Second
 )
+
+// keyUpdate is the message (RFC 8446, section 4.6.3).
+func keyUpdate(request bool) [5]byte {
+	b := [5]byte{messageKeyUpdate, 0, 0, 1, 0}
+	if request {
+		b[4] = 1
+	}
+	return b
+}
 
 // messages reads the whole handshake messages that have arrived.
 func (r *Reader) messages() error {
 	for len(r.post) >= 4 {
 		switch r.post[0] {
-		case messageTicket:
-		case messageKeyUpdate:
-			return fmt.Errorf("%w: hdbench does not change keys", ErrKeyUpdate)
+		case messageTicket, messageKeyUpdate:
 		default:
 			return fmt.Errorf("%w: handshake message of type %d", ErrUnexpected, r.post[0])
 		}
 		n := 4 + int(r.post[1])<<16 + int(r.post[2])<<8 + int(r.post[3])
 		if n > maxPost {
-			return fmt.Errorf("%w: a session ticket of %d bytes", ErrUnexpected, n)
+			return fmt.Errorf("%w: a handshake message of %d bytes", ErrUnexpected, n)
 		}
 		if len(r.post) < n {
 			return nil
 		}
-		r.Tickets++
-		r.post = r.post[n:]
+		message, rest := r.post[:n], r.post[n:]
+		r.post = rest
+		if message[0] == messageTicket {
+			r.Tickets++
+			continue
+		}
+		if err := r.follow(message, rest); err != nil {
+			return err
+		}
 	}
 	if len(r.post) == 0 {
 		r.post = nil
 	}
+	return nil
+}
+
+// follow changes the keys of what is received, as a KeyUpdate says.
+func (r *Reader) follow(message, rest []byte) error {
+	switch {
+	case len(message) != 5:
+		return fmt.Errorf("%w: a KeyUpdate of %d bytes", ErrUnexpected, len(message))
+	case message[4] > 1:
+		return fmt.Errorf("%w: %w: a KeyUpdate that asks for %d", ErrUnexpected, errIllegal, message[4])
+	case len(rest) > 0: // RFC 8446, section 5.1
+		return fmt.Errorf("%w: a message behind a KeyUpdate, under the old keys", ErrUnexpected)
+	}
+	if r.updates == nil {
+		r.updates = rate.NewLimiter(rate.Every(updateEvery), updatesInARow)
+	}
+	if !r.updates.AllowN(r.now(), 1) {
+		return fmt.Errorf("%w: too many, after %d", ErrKeyUpdate, r.KeyUpdates)
+	}
+	var err error
+	switch {
+	case r.d != nil:
+		err = r.d.update()
+	case r.kernel != nil:
+		err = r.kernel.updateIn(r.fd)
+	default:
+		err = fmt.Errorf("%w: this kernel does not change keys (Linux 6.14 or later does)", ErrKeyUpdate)
+	}
+	if err != nil {
+		return err
+	}
+	r.KeyUpdates++
+	r.Asked = r.Asked || message[4] == 1
 	return nil
 }

@@ -10,9 +10,11 @@
 //   - our own (Reader and Writer): buffers in, buffers out, no I/O, no
 //     allocation per record.
 //
-// Neither ever re-keys and neither falls back to the other. A record that does
-// not authenticate, or is no record, is ErrDecrypt; the connection is then of no
-// use. Terms are those of RFC 8446.
+// Both follow a KeyUpdate of the other side's, the kernel's from Linux 6.14; neither
+// begins one, and neither falls back to the other. A record that does not
+// authenticate, or is no record, is ErrDecrypt; the connection is then of no use.
+// What is secret is wiped when it is no longer needed, as far as it lies in buffers
+// of this package. Terms are those of RFC 8446.
 package tlsrec
 
 import (
@@ -51,7 +53,8 @@ var (
 	ErrDecrypt = errors.New("decrypt_error")
 	// ErrAlert is a fatal alert of the other side. Its close_notify is io.EOF.
 	ErrAlert = errors.New("tls alert")
-	// ErrKeyUpdate is a KeyUpdate message: the keys here are never changed.
+	// ErrKeyUpdate is a KeyUpdate message that is not followed: this kernel cannot
+	// change keys, or there were too many.
 	ErrKeyUpdate = errors.New("tls key update")
 	// ErrUnexpected is a record or handshake message that has no place after the
 	// handshake.
@@ -85,6 +88,16 @@ type Session struct {
 	In, Out []byte
 }
 
+// Wipe forgets the secrets. What was made of the session has its own.
+func (s *Session) Wipe() {
+	clear(s.In)
+	clear(s.Out)
+}
+
+// errIllegal marks, beside ErrUnexpected, a message with a field that has no such
+// value.
+var errIllegal = errors.New("illegal parameter")
+
 // alertName is an alert's description in words, as far as they are met here.
 func alertName(description byte) string {
 	switch description {
@@ -100,6 +113,8 @@ func alertName(description byte) string {
 		return "handshake_failure"
 	case 42:
 		return "bad_certificate"
+	case 47:
+		return "illegal_parameter"
 	case 50:
 		return "decode_error"
 	case 51:
@@ -118,6 +133,7 @@ const (
 	AlertCloseNotify       byte = 0
 	AlertUnexpectedMessage byte = 10
 	AlertBadRecordMAC      byte = 20
+	AlertIllegalParameter  byte = 47
 )
 
 // Alert is an alert's two bytes.
@@ -134,6 +150,8 @@ func AlertFor(err error) (description byte, ok bool) {
 	switch {
 	case errors.Is(err, ErrDecrypt):
 		return AlertBadRecordMAC, true
+	case errors.Is(err, errIllegal):
+		return AlertIllegalParameter, true
 	case errors.Is(err, ErrKeyUpdate), errors.Is(err, ErrUnexpected):
 		return AlertUnexpectedMessage, true
 	default:

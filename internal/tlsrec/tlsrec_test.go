@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second
+const patience = 5 * time.Minute
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
@@ -143,7 +143,15 @@ func TestBadRecords(t *testing.T) {
 		{"short alert", func(w *Writer) []byte { return inner(w, "\x02\x15") }, ErrDecrypt},
 		{"fatal alert", func(w *Writer) []byte { return w.SealAlert(make([]byte, 0, 100), AlertBadRecordMAC) }, ErrAlert},
 		{"close_notify", func(w *Writer) []byte { return w.SealAlert(make([]byte, 0, 100), AlertCloseNotify) }, io.EOF},
-		{"key update", func(w *Writer) []byte { return inner(w, "\x18\x00\x00\x01\x00\x16") }, ErrKeyUpdate},
+		{"key update, and the old keys go on", func(w *Writer) []byte {
+			return append(inner(w, "\x18\x00\x00\x01\x00\x16"), good(w)...)
+		}, ErrDecrypt},
+		{"key update that asks for what is not", func(w *Writer) []byte { return inner(w, "\x18\x00\x00\x01\x02\x16") }, errIllegal},
+		{"key update of no bytes", func(w *Writer) []byte { return inner(w, "\x18\x00\x00\x00\x16") }, ErrUnexpected},
+		{"key update of two bytes", func(w *Writer) []byte { return inner(w, "\x18\x00\x00\x02\x00\x00\x16") }, ErrUnexpected},
+		{"key update that is not the last in its record", func(w *Writer) []byte {
+			return inner(w, "\x18\x00\x00\x01\x00\x04\x00\x00\x01t\x16")
+		}, ErrUnexpected},
 		{"late Finished", func(w *Writer) []byte { return inner(w, "\x14\x00\x00\x01\x00\x16") }, ErrUnexpected},
 		{"unknown type", func(w *Writer) []byte { return inner(w, "abc\x63") }, ErrUnexpected},
 		{"empty handshake record", func(w *Writer) []byte { return inner(w, "\x16") }, ErrUnexpected},

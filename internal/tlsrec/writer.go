@@ -21,6 +21,9 @@ func (s *Session) NewWriter() (*Writer, error) {
 	return &Writer{d: d}, nil
 }
 
+// Wipe forgets what was secret. The Writer is then of no use.
+func (w *Writer) Wipe() { w.d.wipe() }
+
 // Seal appends one record with data to dst, which must have room for len(data) +
 // Overhead; data is 1 to MaxPlain bytes.
 //
@@ -70,6 +73,13 @@ func (w *Writer) SealAlert(dst []byte, description byte) []byte {
 func (w *Writer) SealTyped(dst []byte, typ byte, b []byte) []byte {
 	plain := append(append(make([]byte, 0, len(b)+1), b...), typ)
 	return w.seal(slices.Grow(dst, len(b)+Overhead), plain)
+}
+
+// KeyUpdate appends a KeyUpdate, and changes the keys of what follows. request asks
+// the other side to change its own. It allocates.
+func (w *Writer) KeyUpdate(dst []byte, request bool) ([]byte, error) {
+	message := keyUpdate(request)
+	return w.SealTyped(dst, TypeHandshake, message[:]), w.d.update()
 }
 
 // seal appends the record of plain, whose last byte is the type. plain may lie

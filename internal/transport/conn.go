@@ -92,10 +92,7 @@ func secure(ctx context.Context, k Kind, role tlsrec.Role, nc *net.TCPConn, o Op
 		// nc stays open: a server may still want to say something in plain text.
 		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
-	if c.sock.rec, err = newRecords(k, s, o); err == nil && k == KTLS {
-		err = c.enableKernel(s)
-	}
-	if err != nil {
+	if c.sock.rec, err = newRecords(k, s, o, c.enableKernel); err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrHandshake, err))
 	}
 	c.tls = &loginTLS{suite: s.Suite, scratch: newScratch(tlsrec.MaxRecord, tlsrec.MaxRecord), buf: make([]byte, tlsrec.MaxRecord)}
@@ -106,6 +103,19 @@ func (c *Conn) enableKernel(s *tlsrec.Session) error {
 	var serr error
 	err := c.raw.Control(func(fd uintptr) { serr = tlsrec.EnableKernel(int(fd), s) })
 	return errors.Join(err, serr)
+}
+
+// Close ends a connection that was not detached, and wipes its keys. Nothing may
+// read or write it meanwhile.
+func (c *Conn) Close() error {
+	c.wipe()
+	return c.TCPConn.Close()
+}
+
+func (c *Conn) wipe() {
+	if c.sock.rec != nil {
+		c.sock.rec.wipe()
+	}
 }
 
 // Suite is the cipher suite of a connection with TLS, by its registered name;
@@ -163,7 +173,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 // unread is what had arrived beyond it. The Conn must not be used any more,
 // whatever the result.
 func (c *Conn) Detach(br *bufio.Reader) (sock Socket, unread []byte, err error) {
-	defer c.TCPConn.Close()
+	defer c.Close() // wipes the keys, unless they have gone to the Socket
 	sock = Socket{fd: -1}
 	if br != nil {
 		unread = make([]byte, br.Buffered())
@@ -183,5 +193,7 @@ func (c *Conn) Detach(br *bufio.Reader) (sock Socket, unread []byte, err error) 
 	if derr != nil {
 		return sock, nil, fmt.Errorf("detach connection: dup: %w", derr)
 	}
-	return Socket{fd: fd, rec: c.sock.rec}, unread, nil
+	sock = Socket{fd: fd, rec: c.sock.rec}
+	c.sock.rec = nil
+	return sock, unread, nil
 }

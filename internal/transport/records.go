@@ -15,6 +15,8 @@ type records struct {
 	in  *tlsrec.Reader
 	out *tlsrec.Writer // nil: the kernel opens and seals
 
+	kernel *tlsrec.KernelKeys // without out; nil if this kernel does not change keys
+
 	start   []byte // cipher text of a record whose end has not arrived
 	pending []byte // cipher text that the socket has not taken; a part of sealed
 	sealed  []byte
@@ -23,18 +25,37 @@ type records struct {
 	over    bool
 }
 
-func newRecords(k Kind, s *tlsrec.Session, o Options) (*records, error) {
+// newRecords makes the record layer of a session: the kernel's, which enable turns
+// on, or ours. The session's secrets are wiped, whatever the result.
+func newRecords(k Kind, s *tlsrec.Session, o Options, enable func(*tlsrec.Session) error) (*records, error) {
+	defer s.Wipe()
 	r := &records{unit: o.RecordUnit}
 	if k == KTLS {
-		r.in = tlsrec.NewControlReader()
+		if err := enable(s); err != nil {
+			return nil, err
+		}
+		r.kernel = s.KernelKeys()
+		r.in = tlsrec.NewControlReader(r.kernel)
 		return r, nil
 	}
 	var err error
 	if r.in, err = s.NewReader(); err != nil {
 		return nil, err
 	}
-	r.out, err = s.NewWriter()
-	return r, err
+	if r.out, err = s.NewWriter(); err != nil {
+		r.in.Wipe()
+		return nil, err
+	}
+	return r, nil
+}
+
+// wipe forgets what was secret; nothing can be received or sent any more.
+func (r *records) wipe() {
+	r.over = true
+	r.in.Wipe()
+	if r.out != nil {
+		r.out.Wipe()
+	}
 }
 
 func (r *records) recv(fd int, sc *Scratch, b []byte) (int, error) {
@@ -52,11 +73,12 @@ func (r *records) recv(fd int, sc *Scratch, b []byte) (int, error) {
 		return 0, r.failed(fd, err)
 	}
 	in = in[:carried+n]
-	records, bytes, tickets := r.in.Records, r.in.Bytes, r.in.Tickets
+	records, bytes, tickets, updates := r.in.Records, r.in.Bytes, r.in.Tickets, r.in.KeyUpdates
 	got, used, err := r.in.Open(b, in)
 	sc.Records.In += r.in.Records - records
 	sc.Records.InBytes += r.in.Bytes - bytes
 	sc.Records.Tickets += r.in.Tickets - tickets
+	sc.Records.KeyUpdates += r.in.KeyUpdates - updates
 	r.keepStart(sc, in[used:])
 	return got, r.failed(fd, err)
 }
@@ -157,6 +179,15 @@ func (r *records) seal(fd int, sc *Scratch, left int, piece []byte, more []IOV) 
 		return 0, err
 	}
 	out := sc.out
+	// An answer to a KeyUpdate may wait for data that goes out anyway (RFC 8446,
+	// section 4.6.3): so a peer that asks often costs no more than what is sent to it.
+	if r.in.Asked && left > 0 {
+		if out, err = r.out.KeyUpdate(out, false); err != nil {
+			r.over = true
+			return 0, err
+		}
+		r.in.Asked = false
+	}
 	for left > 0 {
 		n := r.nextRecord(left)
 		if cap(out)-len(out) < n+tlsrec.Overhead {
@@ -246,9 +277,10 @@ func (r *records) recvKernel(fd int, sc *Scratch, b []byte) (int, error) {
 	case !failed:
 		return n, err
 	case errno == unix.EIO: // a record that is no data waits
-		tickets := r.in.Tickets
+		tickets, updates := r.in.Tickets, r.in.KeyUpdates
 		err = r.in.ReadControl(fd)
 		sc.Records.Tickets += r.in.Tickets - tickets
+		sc.Records.KeyUpdates += r.in.KeyUpdates - updates
 		sc.Filled = err == nil
 		return 0, r.failed(fd, err)
 	default:
@@ -256,7 +288,28 @@ func (r *records) recvKernel(fd int, sc *Scratch, b []byte) (int, error) {
 	}
 }
 
+// answerKernel sends the KeyUpdate that the other side has asked for; ready says that
+// data may follow.
+func (r *records) answerKernel(fd int) (ready bool, err error) {
+	if !r.in.Asked || r.kernel == nil {
+		return true, nil
+	}
+	switch err := r.kernel.UpdateOut(fd); err {
+	case nil:
+		r.in.Asked = false
+		return true, nil
+	case unix.EAGAIN:
+		return false, nil
+	default:
+		r.over = true
+		return false, kernelSendError(err)
+	}
+}
+
 func (r *records) sendVKernel(fd int, sc *Scratch, iov []IOV) (int, error) {
+	if ready, err := r.answerKernel(fd); !ready {
+		return 0, err
+	}
 	n, err := sendV(fd, iov)
 	sc.Records.OutBytes += uint64(n)
 	return n, kernelSendError(err)
@@ -275,6 +328,12 @@ func kernelSendError(err error) error {
 // sendKernel sends b; with a unit, each record by a call of its own, since a call
 // is what ends a record.
 func (r *records) sendKernel(fd int, sc *Scratch, b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if ready, err := r.answerKernel(fd); !ready {
+		return 0, err
+	}
 	taken := 0
 	for taken < len(b) {
 		n := len(b) - taken

@@ -26,6 +26,8 @@ type RecordCounts struct {
 	Out      uint64 `json:"out"`
 	OutBytes uint64 `json:"out_bytes"`
 	Tickets  uint64 `json:"tickets"` // session tickets, read over
+	// KeyUpdates are the other sides' that were followed.
+	KeyUpdates uint64 `json:"key_updates"`
 }
 
 const (

@@ -21,10 +21,11 @@ type Socket struct {
 func (s *Socket) FD() int { return s.fd }
 
 // Close ends the connection. With TLS the other side is told, if there is room to
-// tell it.
+// tell it, and the keys are wiped.
 func (s *Socket) Close() error {
 	if s.rec != nil {
 		s.rec.bye(s.fd)
+		s.rec.wipe()
 	}
 	return unix.Close(s.fd)
 }

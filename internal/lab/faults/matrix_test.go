@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hdbench/internal/lab/hosts"
+	"hdbench/loadgen"
 	"hdbench/results"
 )
 
@@ -259,10 +260,11 @@ func (s *stage) agents(url, binary string) {
 			args[5] = "relay"
 		}
 		s.put(h, binary, "/tmp/hdbench")
-		s.start(h, args...)
+		p := s.start(h, args...)
+		s.until(p, "the agent is ready", func() bool { return strings.Contains(p.Output(), "is ready: ") })
 	}
 	s.args = []string{"--nats", url, "--nats-plain"}
-	time.Sleep(time.Second) // they connect; the sweep looks for them once
+	time.Sleep(time.Second) // the sweep looks for them once: let the servers tell each other of them
 	s.remember()
 }
 
@@ -298,16 +300,19 @@ func clockSteps(s *stage) string {
 	s.remember()
 	s.ends(s.sweep(), 0)
 	s.retried(0)
-	met, clean := 0, 0
+	met, clean, bound := 0, 0, time.Duration(0)
 	least, most := time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
 	for _, r := range s.lines() {
 		for _, c := range r.Clocks {
 			if c.Agent == "client" {
 				least, most = min(least, time.Duration(c.AheadNS)), max(most, time.Duration(c.AheadNS))
+				bound = max(bound, time.Duration(c.BoundNS))
 			}
 		}
 		skewed := slices.ContainsFunc(r.Validity, func(f results.Finding) bool { return f.Code == results.ClockSkew })
 		switch {
+		case strings.Contains(r.Error, loadgen.ErrStarved.Error()):
+			// A busy machine, and not the clock: it was made again.
 		case r.Error != "" || skewed:
 			met++
 			s.t.Logf("%s: %s %v", r.ID, r.Error, r.Validity)
@@ -321,7 +326,7 @@ func clockSteps(s *stage) string {
 	if met > 3 || clean < rates*s.runs-3 {
 		s.t.Errorf("%d trials met the step, %d did not", met, clean)
 	}
-	if moved := most - least; moved < 2900*time.Millisecond || moved > 3100*time.Millisecond {
+	if moved, may := most-least, 100*time.Millisecond+2*bound; moved < 3*time.Second-may || moved > 3*time.Second+may {
 		s.t.Errorf("the clock moved by %v in the sweep, want 3 s", moved)
 	}
 	if met == 0 {

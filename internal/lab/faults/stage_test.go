@@ -125,7 +125,7 @@ func (s *stage) lines() (records []*results.Trial) {
 // until waits for a condition while a process runs.
 func (s *stage) until(p *hosts.Process, what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.Ended():
 			s.t.Fatalf("it ended (%d) before %s:\n%s", p.ExitCode(), what, p.Output())
@@ -159,7 +159,7 @@ func (s *stage) ends(p *hosts.Process, code int, says ...string) {
 	s.t.Helper()
 	select {
 	case <-p.Ended():
-	case <-time.After(2 * time.Minute):
+	case <-time.After(10 * time.Minute):
 		_ = p.Signal(unix.SIGQUIT)
 		s.t.Fatalf("it does not end:\n%s", p.Output())
 	}
@@ -227,7 +227,7 @@ func (s *stage) resumes() {
 // by the next agent there.
 func (s *stage) nothingLeft(cut ...*hosts.Host) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
 	defer cancel()
 	for _, h := range s.lab.Hosts() {
 		if h.Off() {
@@ -255,7 +255,7 @@ func (s *stage) nothingLeft(cut ...*hosts.Host) {
 // reachable waits until the controller's host can log in again.
 func (s *stage) reachable(h *hosts.Host) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		_, err := s.ctl.Run(ctx, hosts.Command{Args: []string{"ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", h.Name, "true"}})

@@ -83,6 +83,7 @@ func work(c *wire.Config, w *wire.Writer) (wire.ExitMsg, error) {
 		return none, fmt.Errorf("uname: %w", err)
 	}
 	hello := wire.HelloMsg{Kernel: unix.ByteSliceToString(u.Release[:]), CPUs: runtime.NumCPU()}
+	// The host starts a machine that dies again, but only before this.
 	if err := w.JSON(wire.Hello, hello); err != nil {
 		return none, err
 	}

@@ -40,11 +40,12 @@ func mountSystem() error {
 }
 
 // openChannel opens the device to the host. It may come a little later than init
-// does.
+// does; how much later depends on how busy the host is, which gives the machine up
+// when it is not up in time.
 func openChannel(dev string) (*os.File, error) {
 	var f *os.File
 	var err error
-	for range 500 {
+	for range 12000 {
 		if f, err = os.OpenFile(dev, os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
 			break
 		}

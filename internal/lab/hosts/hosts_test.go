@@ -62,7 +62,7 @@ func newLab(t *testing.T, specs ...Spec) *Lab {
 
 func mustRun(t *testing.T, h *Host, user string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	out, err := h.Run(ctx, Command{User: user, Args: args})
 	if err != nil {
@@ -183,7 +183,7 @@ func TestLinksAreCutAndRestored(t *testing.T) {
 		if err := b.Restore(t.Context(), n); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(20 * time.Second); !ping(t, a, addr); {
+		for deadline := time.Now().Add(2 * time.Minute); !ping(t, a, addr); {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s is restored, and nothing goes through", n)
 			}
@@ -238,7 +238,7 @@ func TestPowerOffIsSilentAndTheDiskStays(t *testing.T) {
 	}
 	up := func(h *Host) time.Duration {
 		putSelf(t, h)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		out, err := h.Run(ctx, Command{Env: []string{"HOSTS_TEST=clock"}, Args: []string{"/tmp/self"}})
 		if err != nil {
@@ -300,7 +300,7 @@ func TestALabEndsWithItsProcess(t *testing.T) {
 	}
 	cmd.Wait()
 	for _, pid := range pids {
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(2 * time.Minute)
 		for {
 			if _, err := os.Stat("/proc/" + pid); err != nil {
 				break

@@ -155,7 +155,7 @@ func nothingLeft(t *testing.T, l *hosts.Lab, before map[string]hosts.State) {
 	for _, h := range l.Hosts() {
 		var left hosts.State
 		// sshd takes a moment to see that a connection is over.
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			now, err := h.Look()
 			if err != nil {
 				t.Fatal(err)

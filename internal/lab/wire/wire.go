@@ -20,7 +20,7 @@ type Kind byte
 
 // The kinds, in the order in which a guest sends them.
 const (
-	Hello  Kind = 1 // JSON: the guest is up
+	Hello  Kind = 1 // JSON: the guest is up; the command begins when it has been sent, not before
 	Stdout Kind = 2 // bytes the command wrote
 	Stderr Kind = 3
 	Files  Kind = 4 // part of a tar archive of the folder of results

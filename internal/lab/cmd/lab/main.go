@@ -65,7 +65,7 @@ type options struct {
 
 func command(status *int, out, errw io.Writer) *cobra.Command {
 	var o options
-	j := lab.Job{Stdout: out, Stderr: errw}
+	j := lab.Job{Stdout: out, Stderr: errw, Notes: errw}
 	cmd := &cobra.Command{
 		Use:           "lab [flags] -- PROGRAM [ARG...]",
 		Short:         "run a static binary on a kernel with kernel TLS",

@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Socket is what the kernel says of one end of a TCP connection: times since it was
+// made, and what waits in it now.
+type Socket struct {
+	Busy          time.Duration // with data to send
+	RwndLimited   time.Duration // of it, the other end's window was full
+	SndbufLimited time.Duration // of it, its own send buffer was
+	Unread        uint32        // bytes received that its process has not read
+	Unsent        uint32        // bytes its process wrote that are not acknowledged
+}
+
+// SocketCookie is what tells sockets apart, for as long as the host is up.
+type SocketCookie [2]uint32
+
+// Established are the established TCP connections of this network namespace whose
+// own end is at an address, by sock_diag(7).
+//
+// The request is ours and netlink carries it: netlink.SocketDiagTCPInfo has the
+// kernel list every socket, those that are closed too, and ends the list without an
+// error at the first whose congestion control says something it does not know.
+func Established(at netip.AddrPort) (map[SocketCookie]Socket, error) {
+	at = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+	found := map[SocketCookie]Socket{}
+	// A listener on all addresses has IPv4 connections in IPv6 sockets.
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
+		req.AddRawData(diagRequest(family, at.Port()))
+		var bad error
+		err := req.ExecuteIter(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY, func(msg []byte) bool {
+			var d diagSocket
+			if d, bad = parseDiag(msg); bad == nil && d.own == at {
+				found[d.cookie] = d.Socket
+			}
+			return bad == nil
+		})
+		switch err := errors.Join(err, bad); {
+		case errors.Is(err, unix.ENOENT) && family == unix.AF_INET6: // a kernel without IPv6
+		case errors.Is(err, unix.ENOENT):
+			return nil, fmt.Errorf("sock_diag: %w (the kernel has no CONFIG_INET_DIAG)", err)
+		case err != nil:
+			return nil, fmt.Errorf("sock_diag: %w", err)
+		}
+	}
+	return found, nil
+}
+
+// Sizes of include/uapi/linux/inet_diag.h: struct inet_diag_req_v2 and
+// inet_diag_msg. Ports and addresses in them are in network order.
+const (
+	diagRequestSize = 56
+	diagMsgSize     = 72
+)
+
+// diagRequest asks for tcp_info of the established sockets of a family with a port
+// of their own. The kernel looks at no other's state.
+func diagRequest(family uint8, port uint16) []byte {
+	b := make([]byte, diagRequestSize)
+	b[0], b[1], b[2] = family, unix.IPPROTO_TCP, 1<<(netlink.INET_DIAG_INFO-1)
+	binary.NativeEndian.PutUint32(b[4:], 1<<netlink.TCP_ESTABLISHED)
+	binary.BigEndian.PutUint16(b[8:], port)
+	return b
+}
+
+type diagSocket struct {
+	own    netip.AddrPort
+	cookie SocketCookie
+	Socket
+}
+
+var errShortDiag = errors.New("the kernel's answer is too short")
+
+// parseDiag reads one inet_diag_msg and the tcp_info after it.
+func parseDiag(b []byte) (diagSocket, error) {
+	var d diagSocket
+	if len(b) < diagMsgSize {
+		return d, errShortDiag
+	}
+	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+	addr := netip.AddrFrom4([4]byte(b[8:12]))
+	if b[0] == unix.AF_INET6 {
+		addr = netip.AddrFrom16([16]byte(b[8:24])).Unmap()
+	}
+	d.own = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:]))
+	d.cookie = SocketCookie{u32(44), u32(48)}
+	d.Unread, d.Unsent = u32(56), u32(60)
+	attrs, err := nl.ParseRouteAttr(b[diagMsgSize:])
+	if err != nil {
+		return d, fmt.Errorf("attributes of a socket: %w", err)
+	}
+	for _, a := range attrs {
+		if a.Attr.Type != netlink.INET_DIAG_INFO {
+			continue
+		}
+		var info unix.TCPInfo // of which the kernel may know less, or more
+		const need = unsafe.Offsetof(info.Sndbuf_limited) + unsafe.Sizeof(info.Sndbuf_limited)
+		if len(a.Value) < int(need) {
+			return d, fmt.Errorf("%w: its tcp_info is before Linux 4.10", errShortDiag)
+		}
+		us := func(at uintptr) time.Duration {
+			return time.Duration(binary.NativeEndian.Uint64(a.Value[at:])) * time.Microsecond
+		}
+		d.Busy = us(unsafe.Offsetof(info.Busy_time))
+		d.RwndLimited = us(unsafe.Offsetof(info.Rwnd_limited))
+		d.SndbufLimited = us(unsafe.Offsetof(info.Sndbuf_limited))
+		return d, nil
+	}
+	return d, fmt.Errorf("%w: no tcp_info", errShortDiag)
+}
