@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,22 @@ func render(t *testing.T, files map[string][]byte, which byte) {
 	code := run(args, strings.NewReader(""), io.Discard, &errs)
 	if code != 0 && errs.Len() == 0 || code == exitFailed && args[0] != "compare" { // of which it is a verdict
 		t.Fatalf("%v: exit code %d: %s", args, code, &errs)
+	}
+}
+
+// The largest numbers there are, of which the mean is none.
+func TestRecordsWithHugeNumbersAreRendered(t *testing.T) {
+	for _, key := range []string{"delivered_bps", "sent_bps", "cpu_seconds", "seconds"} {
+		number := regexp.MustCompile(`"` + key + `":-?[0-9.e+-]+`)
+		files := recorded(t)
+		before := files[results.FileTrials]
+		files[results.FileTrials] = number.ReplaceAll(before, []byte(`"`+key+`":1e308`))
+		if bytes.Equal(before, files[results.FileTrials]) {
+			t.Fatalf("no record has %s", key)
+		}
+		for which := range byte(len(renderings())) {
+			render(t, files, which)
+		}
 	}
 }
 
