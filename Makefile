@@ -15,7 +15,7 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest answer-selftest limits-selftest setup clean
+.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest answer-selftest limits-selftest soak-accounting setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -101,6 +101,9 @@ limits-selftest: build baseline ## planted causes against the limits that sweeps
 	CGO_ENABLED=0 go build -tags slowreader -ldflags '$(LDFLAGS)' -o bin/hdbench-slowreader ./cmd/hdbench
 	CGO_ENABLED=0 go build -o bin/limitstest ./internal/lab/limitstest
 	bin/limitstest -rounds $(or $(ROUNDS),20) -derper bin/derper-$(DERPER)
+
+soak-accounting: build ## is every packet accounted for, at twice the ceiling under each policy? PACKETS=1e8 in all, MINUTES=60 at most
+	@scripts/soak-accounting.sh
 
 setup: ## install what building and testing need
 	@scripts/setup.sh

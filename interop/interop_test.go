@@ -33,7 +33,7 @@ import (
 	"hdbench/results"
 )
 
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // startRelay runs our relay until the test ends, or until stop.
 func startRelay(t *testing.T, cfg relay.Config) (s *relay.Server, stop func()) {

@@ -18,7 +18,8 @@ type OnFull string
 
 const (
 	// Pause keeps the packet and stops reading from its source until the queue
-	// is half empty: back-pressure, no loss.
+	// is half empty: back-pressure, no loss. A receiver that takes longer for that
+	// than PauseLimit loses packets instead of stopping its sources.
 	Pause OnFull = "pause"
 	// DropHead drops the oldest queued packet, as derper does.
 	DropHead OnFull = "drop-head"
@@ -42,6 +43,9 @@ const (
 	DefaultSocketBuffer = 128 << 10
 	// SystemSocketBuffer leaves the buffers to the system's autotuning.
 	SystemSocketBuffer = -1
+
+	// DefaultPauseLimit is derper's write timeout, after which it ends a connection.
+	DefaultPauseLimit = 2 * time.Second
 
 	defaultLoginTimeout  = 10 * time.Second // derper's
 	defaultDrainTimeout  = 2 * time.Second
@@ -71,6 +75,9 @@ type Config struct {
 	QueueBytes   int // and bytes, of whole frames
 	SocketBuffer int // SO_SNDBUF and SO_RCVBUF of each peer, in bytes
 	OnFull       OnFull
+	// PauseLimit is how long a receiver whose queue is full may keep its sources
+	// waiting under Pause; it is looked at once a second.
+	PauseLimit time.Duration
 
 	// Moderation is the least time between two wake-ups of a worker while packets
 	// keep coming faster than that: it then sleeps that long and takes all that
@@ -116,6 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.SocketBuffer, DefaultSocketBuffer)
 	def(&c.MaxPeers, DefaultMaxPeers)
 	def(&c.MaxLogins, DefaultMaxLogins)
+	defD(&c.PauseLimit, DefaultPauseLimit)
 	defD(&c.LoginTimeout, defaultLoginTimeout)
 	defD(&c.RecordTimeout, defaultRecordTimeout)
 	defD(&c.DrainTimeout, defaultDrainTimeout)
@@ -162,6 +170,9 @@ func (c Config) check() error {
 	}
 	if c.Moderation < 0 || c.Moderation > MaxModeration {
 		return fmt.Errorf("moderation: have %v, want 0 to %v", c.Moderation, MaxModeration)
+	}
+	if c.PauseLimit < 0 {
+		return fmt.Errorf("pause-limit: have %v, want more than 0", c.PauseLimit)
 	}
 	if c.MaxPeers < 1 {
 		return fmt.Errorf("max-peers: have %d, want at least 1", c.MaxPeers)

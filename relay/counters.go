@@ -9,7 +9,7 @@ import (
 	"hdbench/internal/transport"
 )
 
-// DropReason says why a packet was dropped, in derper's names.
+// DropReason says why a packet was dropped, in derper's names where it has one.
 type DropReason uint8
 
 // The reasons.
@@ -20,14 +20,15 @@ const (
 	DropQueueTail                          // queue full, newest dropped
 	DropWriteError                         // the peer's socket failed
 	DropDupClient                          // several connections have the key, none is active
+	DropPauseLimit                         // queue full under pause for longer than PauseLimit; ours, not derper's
 	numDropReasons
 )
 
 var dropNames = [numDropReasons]string{
-	"unknown_dest", "gone_disconnected", "queue_head", "queue_tail", "write_error", "dup_client",
+	"unknown_dest", "gone_disconnected", "queue_head", "queue_tail", "write_error", "dup_client", "pause_limit",
 }
 
-// String is derper's name for the reason.
+// String is the reason's name in metrics and records.
 func (r DropReason) String() string { return dropNames[r] }
 
 // DropReasons lists all reasons.
@@ -58,11 +59,12 @@ type counters struct {
 	// Peers disconnected for what their TLS records were.
 	decryptErrors, tlsAlerts, keyUpdates, unexpectedRecords, recordTimeouts uint64
 
-	recvs, sends uint64 // system calls that moved data
-	waits        uint64 // times the worker slept
-	moderated    uint64 // times it slept on purpose
-	crossWakes   uint64 // times it woke another worker
-	pauses       uint64 // times a source was paused
+	recvs, sends  uint64 // system calls that moved data
+	waits         uint64 // times the worker slept
+	moderated     uint64 // times it slept on purpose
+	crossWakes    uint64 // times it woke another worker
+	pauses        uint64 // times a source was paused
+	slowReceivers uint64 // times a receiver was found to be slow
 }
 
 func (c *counters) drop(r DropReason, packets, data int) {
@@ -160,6 +162,8 @@ type WorkerSnapshot struct {
 	Moderated  uint64 `json:"moderated"`
 	CrossWakes uint64 `json:"cross_wakes"`
 	Pauses     uint64 `json:"pauses"`
+
+	SlowReceivers uint64 `json:"slow_receivers"` // times one kept its sources paused for PauseLimit
 }
 
 // Totals are the numbers of the accounting identity.
@@ -213,7 +217,7 @@ func (w *worker) snapshot() WorkerSnapshot {
 		UnexpectedRecords: c.unexpectedRecords, RecordTimeouts: c.recordTimeouts,
 		Records: w.io.Records,
 		Recvs:   c.recvs, Sends: c.sends, Waits: c.waits, Moderated: c.moderated,
-		CrossWakes: c.crossWakes, Pauses: c.pauses,
+		CrossWakes: c.crossWakes, Pauses: c.pauses, SlowReceivers: c.slowReceivers,
 	}
 	for _, r := range DropReasons() {
 		s.DroppedPackets[r.String()] = c.droppedPackets[r]

@@ -65,3 +65,60 @@ func TestDrainEndsLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Counters that were asked for while the relay stops are given: nobody waits for
+// a worker that has gone.
+func TestCountersAskedForAtTheLastMoment(t *testing.T) {
+	s, err := New(Config{Listen: "127.0.0.1:0", Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.ln.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	asked := make(chan error, 1)
+	go func() {
+		_, err := s.Snapshot(ctx)
+		asked <- err
+	}()
+	for _, w := range s.workers { // none has ever run, so none has looked at its mail
+		eventually(t, "the worker is asked", w.mail.waiting.Load)
+	}
+	for _, w := range s.workers {
+		w.stop()
+	}
+	s.closeWorkers()
+	if err := <-asked; err != nil {
+		t.Errorf("counters: %v", err)
+	}
+	if _, err := s.Snapshot(ctx); !errors.Is(err, ErrStopped) {
+		t.Errorf("counters of a relay that has stopped: %v", err)
+	}
+}
+
+// A worker is woken while its mailbox is still open, never after: by then its
+// eventfd is closed, and the number may be somebody else's.
+func TestNobodyIsWokenOnceTheMailboxIsClosed(t *testing.T) {
+	wakes, closed := 0, false
+	var m mailbox
+	m.wake = func() {
+		wakes++
+		if m.mu.TryLock() {
+			m.mu.Unlock()
+			t.Error("a worker is woken while its mailbox may be closed")
+		}
+		if closed {
+			t.Error("a worker is woken after its mailbox was closed")
+		}
+	}
+	if !m.put(message{kind: msgChores}) || wakes != 1 {
+		t.Errorf("an open mailbox: woken %d times, want 1", wakes)
+	}
+	if got := m.close(); len(got) != 1 {
+		t.Errorf("%d messages were left, want 1", len(got))
+	}
+	closed = true
+	if m.put(message{kind: msgAdopt}) || wakes != 1 {
+		t.Errorf("a closed mailbox took a message, or its worker was woken %d times", wakes)
+	}
+}

@@ -60,7 +60,7 @@ func (w *worker) forward(p *peer, b []byte) (rest []byte, err error) {
 		}
 		frame := b[off:end]
 		dst := (*derp.Key)(frame[derp.HeaderLen:])
-		if *dst != p.route.dst || p.route.table != w.table.gen || end-start > maxRun {
+		if *dst != p.route.dst || !p.route.holds() || end-start > maxRun {
 			w.route(p, b[start:off], packets)
 			start, packets = off, 0
 			w.resolve(p, dst)
@@ -76,16 +76,17 @@ func (w *worker) forward(p *peer, b []byte) (rest []byte, err error) {
 // resolve looks up where p's packets for dst go.
 func (w *worker) resolve(p *peer, dst *derp.Key) {
 	r := &p.route
-	r.dst, r.table, r.local = *dst, w.table.gen, nil
+	r.dst, r.local = *dst, nil
 	if owner := w.srv.workerOf(dst); owner != w {
-		r.kind, r.worker = routeRemote, int32(owner.id)
+		r.kind, r.entry, r.worker = routeRemote, elsewhere, int32(owner.id)
 		return
 	}
-	peer, dup := w.table.lookup(dst)
+	e, dup := w.table.lookup(dst)
+	r.entry = e
 	switch {
-	case peer != nil:
-		r.kind, r.local = routeLocal, peer
-		w.noteHeard(peer, p.key)
+	case e.active != nil:
+		r.kind, r.local = routeLocal, e.active
+		w.noteHeard(e.active, p.key)
 	case dup:
 		r.kind = routeDup
 	default:
@@ -177,73 +178,69 @@ func (w *worker) handOver(p *peer, frames []byte, packets int) {
 	rec := record{dst: p.route.dst, src: p.ref, frames: frames, n: packets}
 	sp := &w.spills[to]
 	w.toWake[to] = true
+	w.c.handedOver += uint64(packets)
+	if g := w.farGate(&p.route.dst); g != nil && g.closed > 0 {
+		w.join(g, p)
+	}
 	if sp.empty() && w.out[to].put(rec) {
-		w.c.handedOver += uint64(packets)
 		return
 	}
 	// Under every policy: what is in a ring has many destinations, and those that
 	// are not full must not pay for one that is.
-	w.c.handedOver += uint64(packets)
-	before := len(sp.waiters)
-	sp.add(rec)
-	if len(sp.waiters) > before {
-		w.pause(p, true)
+	if sp.empty() {
+		sp.gate.shut()
+		w.spilled++
+		if !sp.behind {
+			sp.behind = true
+			w.behind++
+			w.out[to].behind.Store(true)
+		}
 	}
+	sp.add(rec)
+	w.join(&sp.gate, p)
 }
 
 // moveSpills retries what did not fit into the rings.
 func (w *worker) moveSpills() {
-	for i := range w.spills {
+	for i := 0; w.spilled > 0 && i < len(w.spills); i++ {
 		sp := &w.spills[i]
-		if len(sp.recs) == 0 {
+		if sp.empty() {
 			continue
 		}
 		sp.moveTo(w.out[i])
 		w.toWake[i] = true
-		if !sp.empty() {
-			continue
-		}
-		for _, src := range sp.waiters {
-			if s := w.source(src); s != nil {
-				w.pause(s, false)
-			}
-		}
-		sp.waiters = sp.waiters[:0]
-	}
-}
-
-// takeOver routes what the other workers have handed over.
-func (w *worker) takeOver() {
-	for from, r := range w.in {
-		if r != nil && !r.empty() {
-			w.takeRing(from, r.head.Load()+ringBatch)
+		if sp.empty() {
+			w.spilled--
+			w.open(&sp.gate)
 		}
 	}
 }
 
-// takeRing routes the records in one ring that start before limit.
-func (w *worker) takeRing(from int, limit uint64) {
-	r := w.in[from]
-	pos := r.head.Load()
-	for pos < limit {
-		rec, after, ok := r.next(pos, int32(from))
-		if !ok {
-			break
+// catchUp notes which rings nobody waits for any more. The other end gives the
+// sources here their share while they have more; so those who were let in last
+// are to be read first.
+func (w *worker) catchUp() {
+	for i := 0; w.behind > 0 && i < len(w.spills); i++ {
+		sp := &w.spills[i]
+		switch {
+		case !sp.behind:
+		case sp.gate.busy():
+			sp.free = false
+		case !sp.free:
+			sp.free = true
+		default:
+			sp.free, sp.behind = false, false
+			w.behind--
+			w.out[i].behind.Store(false)
 		}
-		pos = after
-		w.deliver(rec)
-	}
-	w.backlog = w.backlog || pos >= limit
-	w.flush() // the runs lie in the ring
-	if r.release(pos) {
-		w.toWake[from] = true
 	}
 }
 
 // deliver routes one record to a peer of this worker.
 func (w *worker) deliver(rec record) {
 	w.c.takenOver += uint64(rec.n)
-	p, dup := w.table.lookup(&rec.dst)
+	e, dup := w.table.lookup(&rec.dst)
+	p := e.active
 	if p == nil {
 		reason := DropUnknownDest
 		if dup {
@@ -265,7 +262,7 @@ func (w *worker) deliver(rec record) {
 // tell leaves a message with the worker of a source.
 func (w *worker) tell(src sourceRef, m message) {
 	to := w.srv.workers[src.worker]
-	if to.mail.put(m) {
+	if to.mail.leave(m) {
 		w.toWake[src.worker] = true
 	}
 }

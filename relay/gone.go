@@ -135,7 +135,7 @@ func (w *worker) sayFarewells() {
 			return false
 		}
 		m := message{kind: msgGone, key: f.key, source: sourceRef{worker: int32(w.id)}}
-		if w.srv.workers[f.worker].mail.put(m) {
+		if w.srv.workers[f.worker].mail.leave(m) {
 			w.toWake[f.worker] = true
 		}
 		return true
@@ -146,7 +146,8 @@ func (w *worker) sayFarewells() {
 // still be in that worker's ring: they come first, or their receivers would be
 // noted as having heard from a key that has gone.
 func (w *worker) goneElsewhere(key derp.Key, from int32) {
-	w.takeRing(int(from), w.in[from].tail.Load())
+	w.takeAll(&w.in[from])
+	w.flush()
 	w.goneKeys = append(w.goneKeys, key)
 }
 

@@ -22,6 +22,7 @@ type bench struct {
 	io       *transport.Scratch
 	dstKey   derp.Key
 	buf      []byte
+	buffers  int // of the sockets of further peers; 0 is the system's
 }
 
 // newBench has a source on worker 0 and a destination on the last worker.
@@ -58,7 +59,7 @@ func (b *bench) adopt(w *worker, key derp.Key) transport.Socket {
 	var far transport.Socket
 	dialed := make(chan error, 1)
 	go func() {
-		c, err := transport.Dial(context.Background(), b.k, ln.Addr().String(), transport.Options{RecordUnit: derp.PacketOverhead + 1400})
+		c, err := transport.Dial(context.Background(), b.k, ln.Addr().String(), transport.Options{RecordUnit: derp.PacketOverhead + 1400, SendBuffer: b.buffers, RecvBuffer: b.buffers})
 		if err == nil {
 			far, _, err = c.Detach(nil)
 		}
@@ -68,7 +69,7 @@ func (b *bench) adopt(w *worker, key derp.Key) transport.Socket {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	a, err := transport.Accepted(b.k, nc.(*net.TCPConn), transport.Options{TLS: b.s.tls})
+	a, err := transport.Accepted(b.k, nc.(*net.TCPConn), transport.Options{TLS: b.s.tls, SendBuffer: b.buffers, RecvBuffer: b.buffers})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -169,7 +170,8 @@ func TestQueueingDoesNotAllocate(t *testing.T) {
 				p.q.sent(min(p.q.bytes(), 1<<16))
 			}
 			p.q.release(&w.pool)
-			w.resumeSources(p)
+			w.unhold(p)
+			w.letIn()
 		}
 		round()
 		if a := testing.AllocsPerRun(20, round); a != 0 {

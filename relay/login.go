@@ -130,7 +130,6 @@ func (s *Server) handshake(nc *net.TCPConn, l *slot) error {
 		s.peers.Add(-1)
 		return ErrStopped
 	}
-	w.poll.Wake()
 	return nil
 }
 

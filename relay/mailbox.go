@@ -13,8 +13,8 @@ type messageKind uint8
 const (
 	msgAdopt    messageKind = iota // take a peer that has logged in
 	msgGone                        // a key has left the relay: tell those who heard from it
-	msgPause                       // a destination of this source is full
-	msgResume                      // it has room again
+	msgFull                        // another worker's peer is full
+	msgRoom                        // it has room again
 	msgNotHere                     // a destination of this source is unknown
 	msgSnapshot                    // copy the counters
 	msgChores                      // a chore interval has passed
@@ -25,8 +25,8 @@ const (
 type message struct {
 	kind   messageKind
 	login  login                 // msgAdopt
-	key    derp.Key              // msgGone, msgNotHere: whose
-	source sourceRef             // msgPause, msgResume, msgNotHere: which peer; msgGone: of which worker
+	key    derp.Key              // msgGone, msgNotHere, msgFull, msgRoom: whose
+	source sourceRef             // msgNotHere: which peer; msgGone: of which worker
 	reply  chan<- WorkerSnapshot // msgSnapshot; buffered for every worker
 }
 
@@ -39,19 +39,38 @@ type sourceRef struct {
 
 // mailbox takes messages for one worker from any goroutine. It is locked, which
 // is fine: nothing that happens per packet goes through it.
+//
+// The worker is woken with the lock held: once the mailbox is closed nobody does
+// that any more, and what it is woken by may be closed, too.
 type mailbox struct {
 	waiting atomic.Bool // something is in queue
+	wake    func()      // ends the worker's sleep
 
 	mu     sync.Mutex
 	queue  []message // guarded by mu
 	closed bool      // guarded by mu
 }
 
-// put leaves a message, unless the worker has stopped. The caller wakes the
-// worker.
+// put leaves a message and wakes the worker, unless that has stopped.
 func (m *mailbox) put(msg message) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.add(msg) {
+		return false
+	}
+	m.wake()
+	return true
+}
+
+// leave is put for another worker, which wakes this one at the end of its round.
+func (m *mailbox) leave(msg message) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.add(msg)
+}
+
+// add needs mu.
+func (m *mailbox) add(msg message) bool {
 	if m.closed {
 		return false
 	}

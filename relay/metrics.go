@@ -52,8 +52,8 @@ var (
 	descRecvB    = desc("received_bytes_total", "Data bytes of packets taken from peers.", "worker")
 	descForward  = desc("forwarded_packets_total", "Packets written to peers' sockets.", "worker")
 	descForwardB = desc("forwarded_bytes_total", "Data bytes of packets written to peers' sockets.", "worker")
-	descDropped  = desc("dropped_packets_total", "Packets dropped, by derper's reason.", "worker", "reason")
-	descDroppedB = desc("dropped_bytes_total", "Data bytes of packets dropped, by derper's reason.", "worker", "reason")
+	descDropped  = desc("dropped_packets_total", "Packets dropped, by reason.", "worker", "reason")
+	descDroppedB = desc("dropped_bytes_total", "Data bytes of packets dropped, by reason.", "worker", "reason")
 	descQueued   = desc("queued_packets", "Packets waiting in send queues.", "worker")
 	descPeers    = desc("peers", "Connections registered.", "worker")
 
@@ -83,6 +83,7 @@ var (
 		desc("moderated_waits_total", "Times the worker slept to let work gather.", "worker"),
 		desc("cross_wakes_total", "Times the worker woke another.", "worker"),
 		desc("source_pauses_total", "Times a source was paused because a queue was full.", "worker"),
+		desc("slow_receivers_total", "Times a receiver kept its sources paused for so long that it was given up waiting for.", "worker"),
 	}
 )
 
@@ -141,7 +142,7 @@ func collectWorker(ch chan<- prometheus.Metric, w WorkerSnapshot) {
 	for i, v := range []uint64{
 		w.HandedOver, w.TakenOver, w.ProtocolErrors, w.Pings, w.PongsLost, w.KeepAlives, w.PeerGones,
 		w.UnknownFrames, w.DecryptErrors, w.TLSAlerts, w.KeyUpdates, w.UnexpectedRecords, w.RecordTimeouts,
-		w.Records.In, w.Records.Out, w.Records.InBytes, w.Records.OutBytes, w.Records.KeyUpdates, w.Recvs, w.Sends, w.Waits, w.Moderated, w.CrossWakes, w.Pauses,
+		w.Records.In, w.Records.Out, w.Records.InBytes, w.Records.OutBytes, w.Records.KeyUpdates, w.Recvs, w.Sends, w.Waits, w.Moderated, w.CrossWakes, w.Pauses, w.SlowReceivers,
 	} {
 		counter(descWorker[i], v)
 	}

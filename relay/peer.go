@@ -19,21 +19,29 @@ type peer struct {
 	route route      // where the last packet went
 
 	// Sending.
-	runs      runList     // in this round, not yet sent
-	dirty     bool        // in worker.dirty
-	q         queue       // what the socket did not take
-	waiters   []sourceRef // sources paused because q is full
-	lastHeard derp.Key    // the source last noted as heard, if from another worker
-	hearer    uint32      // its number in worker.heard; 0 until it has heard somebody
+	runs      runList                 // in this round, not yet sent
+	dirty     bool                    // in worker.dirty
+	q         queue                   // what the socket did not take
+	gate      gate                    // of sources that wait for q, with OnFull Pause
+	fullSince int64                   // CLOCK_MONOTONIC ns at which q became full, until it is half empty; 0 if not
+	slow      bool                    // was full for longer than Config.PauseLimit
+	told      [MaxWorkers / 64]uint64 // workers that know the gate is closed
+	lastHeard derp.Key                // the source last noted in heardFrom, if from another worker
+	hearer    uint32                  // its number in worker.heard; 0 until it has heard somebody
 
-	pauses    int    // destinations (and rings) this source waits for
-	watched   uint32 // epoll conditions in effect
+	waits     *waiting // gates this source waits at
+	pauses    int      // how many these are
+	tickets   tickets  // of gates that have let it in
+	readIn    uint32   // the pass it was last read in
+	watched   uint32   // epoll conditions in effect
 	closed    bool
 	vain      int  // reads in a row that brought nothing
 	held      bool // not watched for reading: see inVain
 	spoke     bool // something was received since the last chores
-	dup       bool // another connection has the same key
 	preferred bool
+
+	dup                     bool  // another connection has the same key
+	spokeBefore, spokeAfter *peer // of those with the same key: see entry
 
 	nextKeepAlive int64         // CLOCK_MONOTONIC ns
 	silentSince   int64         // with half a TLS record; 0 if not
@@ -43,15 +51,18 @@ type peer struct {
 // backedUp reports whether something waits for the socket to take it.
 func (p *peer) backedUp() bool { return !p.q.empty() || p.sock.Pending() }
 
-// route caches where the packets for one destination key go. It is valid while
-// the worker's table has not changed.
+// route caches where the packets for one destination key go.
 type route struct {
 	dst    derp.Key
-	table  uint64 // worker.tableGen it was looked up in; 0 is never valid
+	entry  *entry // of dst
 	kind   routeKind
 	local  *peer
 	worker int32
 }
+
+// holds reports whether the route is still right: its key's packets go where they
+// went.
+func (r *route) holds() bool { return r.entry.active == r.local }
 
 type routeKind uint8
 

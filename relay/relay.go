@@ -125,13 +125,14 @@ func (s *Server) connectRings() {
 	for _, from := range s.workers {
 		from.out = make([]*ring, len(s.workers))
 		from.spills = make([]spill, len(s.workers))
-		from.in = make([]*ring, len(s.workers))
+		from.in = make([]inlet, len(s.workers))
 	}
 	for i, from := range s.workers {
 		for j, to := range s.workers {
 			if i != j {
 				r := newRing(size)
-				from.out[j], to.in[i] = r, r
+				from.out[j], to.in[i] = r, inlet{ring: r, from: int32(i), due: mostShare}
+				from.spills[j].gate.ring = r
 			}
 		}
 	}
@@ -178,7 +179,7 @@ const choreInterval = time.Second
 
 // remindOfChores reminds the workers of their chores until ctx is done.
 func (s *Server) remindOfChores(ctx context.Context) {
-	tick := time.NewTicker(min(choreInterval, s.cfg.KeepAlive))
+	tick := time.NewTicker(min(choreInterval, s.cfg.KeepAlive, s.cfg.PauseLimit))
 	defer tick.Stop()
 	for {
 		select {
@@ -193,7 +194,6 @@ func (s *Server) remindOfChores(ctx context.Context) {
 func (s *Server) tellAll(m message) {
 	for _, w := range s.workers {
 		w.mail.put(m)
-		w.poll.Wake()
 	}
 }
 
@@ -205,7 +205,6 @@ func (s *Server) Snapshot(ctx context.Context) (Snapshot, error) {
 		if !w.mail.put(message{kind: msgSnapshot, reply: replies}) {
 			return Snapshot{}, ErrStopped
 		}
-		w.poll.Wake()
 	}
 	snap := Snapshot{
 		Uptime:    time.Since(s.started),

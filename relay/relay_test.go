@@ -177,17 +177,17 @@ func TestDuplicatesNoneOfWhichIsAlive(t *testing.T) {
 	tab.add(b)
 	tab.add(c)
 	tab.remove(c)
-	if p, _ := tab.lookup(&k); p != b {
+	if e, _ := tab.lookup(&k); e.active != b {
 		t.Error("after the newest has left, the one before it is active")
 	}
-	tab.byKey[k].active, tab.byKey[k].spoke = nil, nil
-	if p, dup := tab.lookup(&k); p != nil || !dup {
+	tab.byKey[k].active = nil
+	if e, dup := tab.lookup(&k); e.active != nil || !dup {
 		t.Error("several connections, none active: want dup")
 	}
 	if tab.remove(a) {
 		t.Error("the key has not left yet")
 	}
-	if p, _ := tab.lookup(&k); p != b || b.dup {
+	if e, _ := tab.lookup(&k); e.active != b || b.dup {
 		t.Error("one left: it is active and no duplicate")
 	}
 	if !tab.remove(b) {

@@ -24,6 +24,7 @@ type ring struct {
 	seenTail uint64        // the consumer's copy of tail
 	_        [64]byte
 	starved  atomic.Bool // the producer found no room and wants to be woken
+	behind   atomic.Bool // the producer has sources that wait for room
 	_        [64]byte
 }
 
@@ -136,16 +137,22 @@ func (r *ring) release(pos uint64) (wake bool) {
 	return r.starved.Load() && r.starved.CompareAndSwap(true, false)
 }
 
+// room is how many bytes are free. Producer only.
+func (r *ring) room() int { return len(r.buf) - int(r.tail.Load()-r.head.Load()) }
+
 // empty reports whether the consumer has taken everything.
 func (r *ring) empty() bool { return r.head.Load() == r.tail.Load() }
 
-// spill is what did not fit into a ring while the relay pauses its sources: the
-// records in order, and the sources to resume once all of it has gone over. It
-// is bounded by what the paused sources had already been read.
+// spill is what did not fit into a ring: the records in order, and the gate at
+// which sources wait for the ring. It is bounded by what one read brings, for
+// while it holds anything nobody is read whose packets go there.
 type spill struct {
-	recs    []byte // encoded records
-	off     int    // of the first that has not gone over
-	waiters []sourceRef
+	recs []byte // encoded records
+	off  int    // of the first that has not gone over
+	gate gate
+
+	behind bool // what ring.behind says
+	free   bool // nobody waited at the end of the last round
 }
 
 func (s *spill) empty() bool { return s.off == len(s.recs) }
@@ -158,10 +165,6 @@ func (s *spill) add(rec record) {
 	}
 	s.recs = s.recs[:at+n]
 	encodeRecord(s.recs[at:], rec)
-	// A source spills in a row; it is noted once.
-	if l := len(s.waiters); l == 0 || s.waiters[l-1] != rec.src {
-		s.waiters = append(s.waiters, rec.src)
-	}
 }
 
 // moveTo puts as many records into the ring as fit.

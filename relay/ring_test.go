@@ -71,9 +71,6 @@ func TestFullRingAsksToBeWoken(t *testing.T) {
 	if sp.empty() {
 		t.Fatal("a full ring took more")
 	}
-	if len(sp.waiters) != 1 || sp.waiters[0].slot != 3 {
-		t.Fatalf("waiters %v, want slot 3 once", sp.waiters)
-	}
 	_, pos, ok := r.next(0, 0)
 	if !ok || !r.release(pos) {
 		t.Fatal("the consumer was not asked to wake the producer")

@@ -52,6 +52,10 @@ func (w *worker) flush() {
 	}
 	w.dirty = w.dirty[:0]
 	w.runs = w.runs[:0]
+	if w.taken > 0 {
+		w.release()
+	}
+	w.moveSpills()
 }
 
 // flushPeer sends p's runs, straight from where they were received if the socket
@@ -195,7 +199,11 @@ func (w *worker) enqueue(p *peer, frame []byte, data int, src sourceRef) {
 				w.c.drop(DropQueueHead, 1, old)
 			}
 		case Pause:
-			w.pauseSource(p, src)
+			if p.slow {
+				w.stillSlow(p, data)
+				return
+			}
+			w.hold(p, src)
 		}
 	}
 	q.push(frame, &w.pool)
@@ -230,8 +238,8 @@ func (w *worker) writable(p *peer) {
 		p.q.release(&w.pool)
 		w.watch(p)
 	}
-	if len(p.waiters) > 0 && w.halfEmpty(&p.q) {
-		w.resumeSources(p)
+	if p.fullSince != 0 && w.halfEmpty(&p.q) {
+		w.emptied(p)
 	}
 }
 
@@ -261,5 +269,6 @@ func (w *worker) dropQueue(p *peer, failed bool) {
 	}
 	q.frames, q.control = 0, 0
 	q.release(&w.pool)
-	w.resumeSources(p)
+	w.unhold(p)
+	w.dismiss(&p.gate)
 }

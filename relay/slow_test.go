@@ -23,7 +23,7 @@ func testSlowReceiverLosesOnlyItsOwnPackets(t *testing.T, k transport.Kind) {
 	for _, onFull := range OnFullPolicies() {
 		for _, workers := range []int{1, 2} {
 			t.Run(fmt.Sprint(onFull, "/", workers), func(t *testing.T) {
-				s := start(t, Config{Transport: k, Workers: workers, OnFull: onFull, QueuePackets: 64})
+				s := start(t, Config{Transport: k, Workers: workers, OnFull: onFull, QueuePackets: 64, PauseLimit: time.Hour})
 				src := dialAs(t, s, keyOn(t, 0, workers))
 				stuck := dialAs(t, s, keyOn(t, workers-1, workers))
 				src2 := dialAs(t, s, keyOn(t, 0, workers))

@@ -16,6 +16,9 @@ func (w *worker) wait() ([]epoll.Event, error) {
 		w.nap()
 	}
 	w.backlog = false
+	if w.pass.skipped && !w.pass.moved {
+		doze(ringNap)
+	}
 	if w.pressed || w.hasWork() {
 		events, err := w.poll.Poll()
 		if err != nil || len(events) > 0 || w.hasWork() {
@@ -57,7 +60,12 @@ func (w *worker) nap() {
 		return
 	}
 	w.c.moderated++
-	ts := unix.NsecToTimespec(rest)
+	doze(rest)
+}
+
+// doze sleeps for so many nanoseconds.
+func doze(ns int64) {
+	ts := unix.NsecToTimespec(ns)
 	// Raw for the reason given at epoll.Poller.Wait. A signal cuts the sleep
 	// short, which does no harm.
 	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
@@ -68,10 +76,10 @@ func (w *worker) hasWork() bool {
 	if w.mail.waiting.Load() {
 		return true
 	}
-	for _, r := range w.in {
-		if r != nil && !r.empty() {
+	for i := range w.in {
+		if r := w.in[i].ring; r != nil && !r.empty() {
 			return true
 		}
 	}
-	return false
+	return len(w.opening) > 0
 }

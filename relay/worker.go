@@ -15,6 +15,7 @@ import (
 	"hdbench/internal/derp"
 	"hdbench/internal/epoll"
 	"hdbench/internal/mono"
+	"hdbench/internal/tlsrec"
 	"hdbench/internal/transport"
 )
 
@@ -27,8 +28,12 @@ const (
 	// over, and a whole burst.
 	recvRoom = derp.MaxPacketFrame + 64<<10
 
+	// A source whose first destination is not known yet is read little: it may be
+	// one that is full. A TLS socket needs room for a whole record.
+	firstRead    = 2 << 10
+	firstReadTLS = 2<<10 + tlsrec.MaxRecord
+
 	eventBatch = 256
-	ringBatch  = 128 << 10 // bytes taken from one ring in a round
 )
 
 // worker is one event loop. Everything in it but mail and asleep belongs to its
@@ -52,18 +57,29 @@ type worker struct {
 	free  []int32
 	heard hearing
 
-	arena []byte
-	used  int
-	runs  []run
-	dirty []*peer // have runs
-	iov   []transport.IOV
-	pool  bufPool
+	arena     []byte
+	used      int
+	firstRead int
+	runs      []run
+	dirty     []*peer // have runs
+	iov       []transport.IOV
+	pool      bufPool
 
-	in     []*ring // from worker i; nil for itself
-	out    []*ring // to worker i
-	spills []spill // beside out
-	toWake []bool  // workers given something this round
+	in      []inlet // from worker i
+	taken   int     // bytes of the rings to be sent by the next flush
+	pass    passState
+	out     []*ring // to worker i; nil for itself
+	spills  []spill // beside out
+	spilled int     // spills that hold something
+	behind  int     // and those whose ring says that somebody waits
+	toWake  []bool  // workers given something this round
 
+	far          map[derp.Key]*gate // of other workers' peers that are full
+	opening      []*gate            // have let in some of those who wait, not yet all
+	stillOpening []*gate            // its other half
+	spareWaiting *waiting
+
+	first      int // of a round's events, modulo their number
 	messages   []message
 	goneKeys   []derp.Key // have left in this round; their hearers here are still to be told
 	farewells  []farewell // and the other workers
@@ -83,14 +99,22 @@ func newWorker(id int, s *Server) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{
+	w := &worker{
 		id: id, srv: s, cfg: &s.cfg, log: s.cfg.Log.With("worker", id),
 		poll: poll, io: transport.NewScratch(s.cfg.Transport), clock: mono.New(),
 		table: newTable(), heard: newHearing(),
 		arena: make([]byte, arenaBytes),
 		runs:  make([]run, 0, 1024), iov: make([]transport.IOV, 0, transport.MaxIOV),
 		toWake: make([]bool, s.cfg.Workers),
-	}, nil
+		pass:   passState{number: 1},
+		far:    make(map[derp.Key]*gate),
+	}
+	w.mail.wake = poll.Wake
+	w.firstRead = firstRead
+	if s.cfg.Transport.Encrypted() {
+		w.firstRead = firstReadTLS
+	}
+	return w, nil
 }
 
 // run is the worker's life: until a drain is done.
@@ -122,16 +146,30 @@ func (w *worker) run() error {
 // round is one turn of the loop; done says that a drain has finished.
 func (w *worker) round(events []epoll.Event) (done bool) {
 	w.lookAgain()
+	w.pass.skipped, w.pass.moved = false, false
 	for i := range events {
-		w.event(&events[i])
+		w.drainable(&events[i])
 	}
-	w.flush()
+	// Who is first finds the room that was made since. So nobody is always first.
+	w.first++
+	w.takeFirst(len(events))
+	for i := range events {
+		w.event(&events[(i+w.first)%len(events)])
+		w.takeBetween()
+		if w.mail.waiting.Load() {
+			w.flush() // counters are copied when all is accounted for
+			w.readMail()
+		}
+	}
 	w.takeOver()
+	w.flush()
 	if w.mail.waiting.Load() {
 		w.readMail()
 		w.flush()
 	}
 	w.moveSpills()
+	w.catchUp()
+	w.letIn()
 	for len(w.goneKeys) > 0 {
 		w.tellGone()
 		w.flush() // which may find more peers gone
@@ -139,22 +177,34 @@ func (w *worker) round(events []epoll.Event) (done bool) {
 	if len(w.farewells) > 0 {
 		w.sayFarewells()
 	}
+	w.endPass(len(events) == eventBatch)
 	w.wakeOthers()
 	return w.draining && w.drained()
 }
 
-// event handles one socket's readiness.
+// drainable sends what waits for one socket that takes more.
+func (w *worker) drainable(ev *epoll.Event) {
+	if ev.Events&unix.EPOLLOUT == 0 {
+		return
+	}
+	if p := w.peers[ev.Fd]; p != nil && p.ref.gen == ev.Pad {
+		w.writable(p)
+	}
+}
+
+// event reads one socket that is ready for it.
 func (w *worker) event(ev *epoll.Event) {
 	p := w.peers[ev.Fd]
 	if p == nil || p.ref.gen != ev.Pad {
 		return // closed earlier in this round
 	}
-	if ev.Events&unix.EPOLLOUT != 0 {
-		w.writable(p)
-	}
 	switch {
 	case p.closed:
 	case ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 && p.pauses == 0 && !w.draining:
+		if p.readIn == w.pass.number {
+			w.pass.skipped = true
+			return
+		}
 		w.readable(p)
 	case ev.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
 		// A read says what the error is. Kernel TLS reports a bad record so, and
@@ -166,8 +216,14 @@ func (w *worker) event(ev *epoll.Event) {
 	}
 }
 
-// readable takes one read's worth from a peer and routes it.
+// readable takes one read's worth from a peer and routes it, unless the peer has
+// to wait its turn.
 func (w *worker) readable(p *peer) {
+	if g := w.gateAhead(p); g != nil {
+		w.join(g, p)
+		return
+	}
+	p.tickets = 0
 	if len(w.arena)-w.used < recvRoom {
 		w.flush()
 	}
@@ -176,10 +232,16 @@ func (w *worker) readable(p *peer) {
 	}
 	buf := w.arena[w.used:]
 	carried := p.carry.Load(buf)
-	n, err := p.sock.Recv(w.io, buf[carried:])
+	room := buf[carried:]
+	if p.route.entry == unresolved {
+		room = room[:min(len(room), w.firstRead)]
+	}
+	n, err := p.sock.Recv(w.io, room)
 	switch {
 	case n > 0:
 		p.vain = 0
+		p.readIn = w.pass.number
+		w.pass.noteRead(n)
 		w.c.recvs++
 		if p.dup {
 			w.table.spoke(p)
@@ -237,6 +299,7 @@ func (w *worker) adopt(l login) {
 	p := &peer{
 		sock: l.sock, key: l.key,
 		ref:           sourceRef{worker: int32(w.id), slot: slot, gen: w.gens[slot]},
+		route:         route{entry: unresolved},
 		runs:          runList{noRun, noRun},
 		watched:       epoll.Readable,
 		nextKeepAlive: w.now + int64(w.cfg.KeepAlive) + rand.Int64N(int64(w.cfg.KeepAlive)/12+1),
@@ -248,6 +311,7 @@ func (w *worker) adopt(l login) {
 		w.srv.peers.Add(-1)
 		return
 	}
+	p.gate.queue = p
 	w.peers[slot] = p
 	w.table.add(p)
 	w.c.adopted++
@@ -271,6 +335,9 @@ func (w *worker) close(p *peer, why string, failed bool) {
 	w.poll.Remove(p.sock.FD())
 	p.sock.Close()
 	w.dropQueue(p, failed)
+	for p.waits != nil {
+		w.leave(p.waits)
+	}
 	gone := w.table.remove(p)
 	w.peers[p.ref.slot] = nil
 	w.gens[p.ref.slot]++
@@ -313,6 +380,7 @@ func (w *worker) chores() {
 			w.c.keepAlives++
 			w.sendControl(p, keepAliveFrame[:])
 		}
+		w.checkHold(p)
 		w.checkRecord(p)
 	}
 }
@@ -349,10 +417,10 @@ func (w *worker) readMail() {
 			}
 		case msgGone:
 			w.goneElsewhere(m.key, m.source.worker)
-		case msgPause, msgResume:
-			if p := w.source(m.source); p != nil {
-				w.pause(p, m.kind == msgPause)
-			}
+		case msgFull:
+			w.fullElsewhere(&m.key)
+		case msgRoom:
+			w.roomElsewhere(&m.key)
 		case msgNotHere:
 			if p := w.source(m.source); p != nil {
 				w.sendPeerGone(p, &m.key, derp.PeerNotHere)
@@ -368,10 +436,14 @@ func (w *worker) readMail() {
 	clear(w.messages)
 }
 
+// refuse answers what came too late.
 func (w *worker) refuse(m *message) {
-	if m.kind == msgAdopt {
+	switch m.kind {
+	case msgAdopt:
 		m.login.sock.Close()
 		w.srv.peers.Add(-1)
+	case msgSnapshot:
+		m.reply <- w.snapshot()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
@@ -39,27 +38,22 @@ const (
 	relayFree = 0.85
 	// throttledShare is how much of the window a CPU quota may take.
 	throttledShare = 0.05
-	// clientHeld is the share of what is missing that the client itself held.
-	clientHeld = 0.5
-	// waitingShare is how often data may be found waiting at the receivers.
-	waitingShare = 0.25
+	// clientHeld is the share of what was not sent that the client itself held, for
+	// it to be at fault; under relayHeld it is not.
+	clientHeld, relayHeld = 2.0 / 3, 0.5
+	// fullReads is the share of reads that may fill their buffer, and waitingShare of
+	// the looks that may find data waiting at the receivers.
+	fullReads, waitingShare = 0.25, 0.60
 	// rwndShare is how much of the time with data to send the relay's sockets may
 	// wait for the receivers' windows.
-	rwndShare = 0.25
-	// freeShare is how little a sender with as much as goes may wait for the relay
-	// to be itself what is slow.
-	freeShare = 0.05
+	rwndShare = 0.30
+	// Offered as much as goes, a client that found its sockets full, or the relay's
+	// windows closed, for less than freeShare of the time is itself what is slow;
+	// for more than heldShare it is not.
+	freeShare, heldShare = 0.20, 0.30
 	// blockedShare is how much of the time senders must find their sockets full for
 	// a shortfall to be the relay's back-pressure.
 	blockedShare = 0.05
-	// standstill is how late the 99th percentile of a client's ticks must be for it to
-	// have stood still: what was due then comes in one go, which fills sockets and
-	// queues that a punctual client would not. A client under a CPU quota of 35 to 70 %
-	// has 17 to 76 ms, one on a busy machine some 3.
-	standstill = 10 * time.Millisecond
-	// heldShare is for how much of the time sockets must be full all the same for a
-	// client's standstills not to be why.
-	heldShare = 0.5
 )
 
 // Missing is the share of what was offered that did not arrive, by shortfall and
@@ -89,11 +83,12 @@ type grounds struct {
 	missing float64 // of what was offered
 	loss    float64
 
-	held     float64 // of the missing packets, those due and unsent that their sockets would have taken
+	held     float64 // of the packets not sent, those that nobody but the client held
 	waiting  float64 // looks that found data waiting at the receivers
 	fullRead float64 // reads that filled the buffer
-	blocked  float64 // of the flows' time, sockets full
+	blocked  float64 // of the flows' time, sockets full or the relay's windows closed
 	rwnd     float64 // of the relay's time with data to send, waiting for the receivers' windows
+	late     bool    // the client kept its schedule badly: it sent in bursts
 
 	cpu       float64 // of the relay's CPUs
 	thread    float64 // its busiest thread: on a CPU or waiting for one
@@ -102,8 +97,7 @@ type grounds struct {
 
 	dropped map[string]uint64 // by the relay, by reason
 	line    []Finding
-	strain  bool          // the client's strain was measured
-	late    time.Duration // the 99th percentile of the client's ticks
+	strain  bool // the client's strain was measured
 	busiest float64
 }
 
@@ -115,14 +109,14 @@ func groundsOf(t *Trial) grounds {
 		cpu: nan, thread: nan, throttled: nan, line: lineFull(t), busiest: l.Busiest(),
 	}
 	e.loss, _ = l.Loss()
-	e.late = time.Duration(l.Pacing.P99NS)
-	for _, h := range l.Hosts {
-		e.late = max(e.late, time.Duration(h.Pacing.P99NS))
-	}
+	e.late = len(latePacing(t)) > 0
 	if s := l.Strain; s != nil {
 		e.strain = true
-		e.blocked = s.Blocked
-		e.held = portion(float64(s.DueUnsent), float64(l.UnsentPackets+l.SentPackets-l.DeliveredPackets))
+		e.blocked = math.Max(s.Blocked, portion(float64(s.RwndLimitedNS), float64(l.WindowEndMonoNS-l.WindowBeginMonoNS)*float64(l.Flows)))
+		if math.IsNaN(e.blocked) {
+			e.blocked = s.Blocked
+		}
+		e.held = portion(float64(s.DueUnsent), float64(l.UnsentPackets))
 		e.waiting = portion(float64(s.QueueWaiting), float64(s.QueueLooks))
 		e.fullRead = portion(float64(s.FullReads), float64(s.Reads))
 		for _, h := range l.Hosts { // any host that reads late holds up the whole load
@@ -193,21 +187,26 @@ func portion(part, whole float64) float64 {
 	return part / whole
 }
 
-// clientLate reports whether what is missing waited for the client: packets that
-// only it held, or data that lay at its receivers.
-func (e *grounds) clientLate() bool {
-	switch {
-	case e.waiting >= waitingShare, e.fullRead >= waitingShare, e.rwnd >= rwndShare:
-		return true
-	case e.max:
-		return e.blocked <= freeShare
+// readLate reports whether data lay at the receivers.
+func (e *grounds) readLate() bool {
+	return e.waiting >= waitingShare || e.fullRead >= fullReads || e.rwnd >= rwndShare
+}
+
+// sentLate reports whether what was not sent waited for the client, and keptBack
+// whether it waited for the relay. Neither is said where both had a part in it.
+func (e *grounds) sentLate() bool {
+	if e.max {
+		return e.blocked < freeShare
 	}
 	return e.held >= clientHeld
 }
 
-// stoodStill reports whether the client stopped for so long, so often, that it may
-// itself have made the crowd that the relay held back or dropped.
-func (e *grounds) stoodStill() bool { return e.late >= standstill && !(e.blocked >= heldShare) }
+func (e *grounds) keptBack() bool {
+	if e.max {
+		return e.blocked >= heldShare
+	}
+	return !(e.held >= relayHeld) && e.blocked >= blockedShare
+}
 
 // relayFull reports whether the relay had used up its CPU time.
 func (e *grounds) relayFull() bool {
@@ -231,21 +230,43 @@ func (e *grounds) cause() Cause {
 		// does not tell whose fault it was.
 		return Unclear
 	}
-	late, full := e.clientLate(), e.relayFull()
-	switch {
+	if e.loss >= e.missing/2 && e.loss > CarriedBound {
+		return e.ofLoss()
+	}
+	return e.ofShortfall()
+}
+
+// ofLoss is the cause where most of what is missing was dropped on its way. A client
+// that sends in bursts overruns queues, and one that reads late fills them.
+func (e *grounds) ofLoss() Cause {
+	switch late, full := e.readLate() || e.late, e.relayFull(); {
 	case late && full:
 		return Unclear
 	case late:
 		return ByClient
 	case full:
 		return RelayCPU
-	case e.stoodStill():
-		return ByClient
-	case !e.relayIdle():
-		return Unclear
-	case e.loss > CarriedBound && e.loss >= e.missing/2:
+	case e.relayIdle():
 		return SendQueue
-	case e.blocked >= blockedShare:
+	}
+	return Unclear
+}
+
+// ofShortfall is the cause where most of what is missing was not sent. A relay that
+// is slow leaves the senders' sockets full; where they were not, it took all that
+// the client sent, however busy it was.
+func (e *grounds) ofShortfall() Cause {
+	full := e.relayFull()
+	switch {
+	case e.readLate() && full:
+		return Unclear
+	case e.readLate(), e.sentLate():
+		return ByClient
+	case !e.keptBack():
+		return Unclear
+	case full:
+		return RelayCPU
+	case e.relayIdle():
 		return BackPressure
 	}
 	return Unclear
@@ -273,13 +294,13 @@ func (e *grounds) String() string {
 	}
 	add("senders blocked %s %% of the time", e.blocked)
 	if e.held > 0 {
-		add("%s %% of what is missing was the client's to send", math.Min(e.held, 1))
-	}
-	if e.late >= standstill {
-		parts = append(parts, fmt.Sprintf("1 %% of the client's ticks over %v late", e.late.Round(time.Millisecond)))
+		add("%s %% of what was not sent was the client's to send", math.Min(e.held, 1))
 	}
 	add("data waiting at receivers in %s %% of looks", e.waiting)
 	add("relay waited for receivers' windows %s %% of the time", e.rwnd)
+	if e.late {
+		parts = append(parts, "the client kept its schedule badly")
+	}
 	for _, f := range e.line {
 		parts = append(parts, f.Detail)
 	}

@@ -56,7 +56,8 @@ type metricPoint struct {
 	Values Summary // in the metric's unit
 }
 
-// metricPoints are all metrics of all points with valid runs, in reading order.
+// metricPoints are all metrics of all points with valid runs, in reading order. A
+// mean beyond all numbers, as of damaged records, is none: JSON could not hold it.
 func metricPoints(set *Set) []metricPoint {
 	var out []metricPoint
 	for _, p := range commonPoints(set, set) {
@@ -65,8 +66,11 @@ func metricPoints(set *Set) []metricPoint {
 			for i := range s.base {
 				s.base[i] *= m.scale
 			}
-			if len(s.base) > 0 {
-				out = append(out, metricPoint{p, m, Summarize(s.base)})
+			if len(s.base) == 0 {
+				continue
+			}
+			if values := Summarize(s.base); orNull(values.Mean) != nil {
+				out = append(out, metricPoint{p, m, values})
 			}
 		}
 	}

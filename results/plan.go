@@ -13,14 +13,29 @@ type Plan struct {
 	// the 95 % interval of what it delivers is that share of it to each side.
 	MinRuns, MaxRuns int
 	UntilCI          float64
-	InARow           int // of its runs must find the interval so narrow
 	// Unresolved says that the sweep has not come so far as to know its points.
 	Unresolved bool
 }
 
-// Enough reports whether these runs of a point are all that a plan with UntilCI
-// wants: the interval is narrow, and was so for the last InARow runs.
-func (p *Plan) Enough(made []*Trial) bool {
+// InARow is how many runs in a row must find the interval narrow. Runs that stop at
+// the first narrow interval stop where it is narrow by chance: it then covers the
+// mean in as little as 90 % of cases instead of 95. The more runs may follow, the
+// more such chances there are; so many in a row keep it at 93 % or more.
+func (p *Plan) InARow() int {
+	n := 1 + min(3, (p.MaxRuns-p.MinRuns)/2)
+	if p.MinRuns == 2 { // whose interval is all but a guess
+		n = max(n, 2)
+	}
+	return n
+}
+
+// Enough reports whether so many runs of a point whose throughput counts are all
+// that a plan with UntilCI wants.
+func (p *Plan) Enough(made []*Trial) bool { return p.narrow(made, p.InARow()) }
+
+// narrow reports whether the last runs of a point, so many in a row, found its
+// interval narrow.
+func (p *Plan) narrow(made []*Trial, inARow int) bool {
 	if p.UntilCI == 0 || len(made) < p.MinRuns {
 		return false
 	}
@@ -30,7 +45,7 @@ func (p *Plan) Enough(made []*Trial) bool {
 			delivered = append(delivered, t.Load.DeliveredBps)
 		}
 	}
-	for n := range max(p.InARow, 1) {
+	for n := range inARow {
 		if k := len(delivered) - n; k < p.MinRuns || !Narrow(delivered[:k], p.UntilCI) {
 			return false
 		}
@@ -84,7 +99,7 @@ func (s *Set) finished(runs []*Trial) bool {
 	case s.Plan.UntilCI > 0 && s.Environment.Interleaved != nil:
 		return len(runs) >= s.Plan.MinRuns // pairs decide, and the other half is elsewhere
 	default:
-		return s.Plan.Enough(runs)
+		return s.Plan.narrow(runs, 1) // earlier builds asked for no more
 	}
 }
 

@@ -3,6 +3,7 @@ package results
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -67,7 +68,7 @@ func searchResult(c Config, ts []*Trial) (SearchResult, error) {
 	slices.SortStableFunc(ts, func(a, b *Trial) int { return cmp.Compare(a.Order, b.Order) })
 	e := NewEvidence(r.Spec)
 	for _, t := range ts {
-		r.Seconds += t.Seconds
+		r.Seconds = min(r.Seconds+t.Seconds, math.MaxFloat64) // a damaged record may say anything
 		switch {
 		case t.NA != "":
 			r.NA = t.NA

@@ -210,9 +210,9 @@ func judgeCause(t *Trial) []Finding {
 // waited for it is missing.
 const formerMaxBusy = 0.90
 
-// judgeLatency finds whether the latency is the client's own. With several hosts
-// each is judged by itself.
-func judgeLatency(t *Trial) []Finding {
+// latePacing finds hosts that kept the schedule badly. With several each is judged
+// by itself.
+func latePacing(t *Trial) []Finding {
 	l := t.Load
 	hosts := l.Hosts
 	if len(hosts) == 0 {
@@ -229,6 +229,13 @@ func judgeLatency(t *Trial) []Finding {
 			fs = append(fs, Finding{PacingLate, fmt.Sprintf("99th percentile of the ticks' lateness%s %v (bound %v)", of, late.Round(time.Microsecond), bound)})
 		}
 	}
+	return fs
+}
+
+// judgeLatency finds whether the latency is the client's own.
+func judgeLatency(t *Trial) []Finding {
+	l := t.Load
+	fs := latePacing(t)
 	lat := t.latency()
 	if own, ok := clientShare(l); ok && lat.Count > 0 && time.Duration(own) > minClientLag && float64(own) > MaxClientShare*float64(lat.P99NS) {
 		fs = append(fs, Finding{ClientLag, fmt.Sprintf("the client's own share of the 99th percentile is %v at most, of %v (bound %.0f %%)",

@@ -50,7 +50,7 @@ type climbLook struct {
 // climbSeen is what a look has shown.
 type climbSeen struct {
 	cause        results.Cause
-	missing      float64 // shortfall + loss
+	missing      float64 // by shortfall and loss together
 	deliveredBps float64
 }
 

@@ -171,7 +171,9 @@ func (s *Scenario) Plan() (*results.Table, error) {
 	for _, c := range r.Configurations {
 		if err := transport.Check(transport.Kind(c.Transport)); err != nil {
 			row(c.Config, "n/a", "0")
-			t.Notes = append(t.Notes, "n/a: "+err.Error())
+			if na := "n/a: " + err.Error(); !slices.Contains(t.Notes, na) {
+				t.Notes = append(t.Notes, na)
+			}
 			continue
 		}
 		var rates []string
@@ -217,7 +219,11 @@ func (s *Scenario) Plan() (*results.Table, error) {
 	}
 	t.Notes = append(t.Notes, oversubscribed(split, r.Configurations)...)
 	if climbs > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("auto and %% are found by a climb of each configuration, some %v; auto is counted as %d rates, the most it makes.", climbTime, autoRates))
+		note := fmt.Sprintf("auto and %% are found by a climb of each configuration, some %v", climbTime)
+		if slices.ContainsFunc(s.Load.Rate, func(r Rate) bool { return r.Auto }) {
+			note += fmt.Sprintf("; auto is counted as %d rates, the most it makes", autoRates)
+		}
+		t.Notes = append(t.Notes, note+".")
 	}
 	return t, nil
 }

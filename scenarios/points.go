@@ -15,6 +15,8 @@ import (
 const (
 	commonRates = 2
 	autoRates   = commonRates + 2 + 2 + 1 // what rate: auto makes at most
+	// flat is the share of the lowest knee up to which all are in their flat part.
+	flat = 0.8
 )
 
 // offers are the rates of one configuration under rate: auto: two that every
@@ -32,11 +34,17 @@ func offers(c results.Config, own Knee, knees map[results.Config]Knee) []units.R
 		}
 	}
 	var rungs []rung
-	for r := anchor(lowest) - r5; r >= lowestRung && len(rungs) < commonRates; r -= r5 {
-		rungs = append(rungs, r)
-	}
+	common := rungBelow(flat*lowest, r5)
 	if ts > 0 {
-		rungs = append(rungs, anchor(ts), anchor(ts).above(r5))
+		at := anchor(ts)
+		rungs = append(rungs, at, at.above(r5))
+		common = min(common, at-r5)
+	}
+	for range commonRates {
+		if common >= lowestRung {
+			rungs = append(rungs, common)
+		}
+		common -= r5
 	}
 	below := rungBelow(own.Bps, r10)
 	rungs = append(rungs, below)

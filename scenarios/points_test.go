@@ -127,7 +127,7 @@ func TestOffersMeetTheOthers(t *testing.T) {
 			if !has(0.7*ts, 1.13*ts) || !has(1.1*ts, 1.8*ts) {
 				t.Errorf("TS carries %.0f Mbps: no rates around that: %v", ts/1e6, rates)
 			}
-			below := slices.DeleteFunc(slices.Clone(rates), func(r units.Rate) bool { return float64(r) > 0.75*lowest })
+			below := slices.DeleteFunc(slices.Clone(rates), func(r units.Rate) bool { return float64(r) > flat*lowest })
 			if i == 0 {
 				common = below
 			}

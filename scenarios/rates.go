@@ -136,10 +136,7 @@ func (s *sweep) climb(ctx context.Context, c results.Config) (Knee, error) {
 			cl.failed()
 			continue
 		}
-		seen := climbSeen{cause: results.CauseOf(t), deliveredBps: t.Load.DeliveredBps}
-		loss, _ := t.Load.Loss()
-		shortfall, _ := t.Load.Shortfall()
-		seen.missing = loss + shortfall
+		seen := climbSeen{cause: results.CauseOf(t), missing: t.Missing(), deliveredBps: t.Load.DeliveredBps}
 		cl.saw(seen)
 		if seen.cause != results.Carried {
 			stop()

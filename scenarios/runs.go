@@ -21,18 +21,6 @@ type Runs struct {
 	UntilCI float64
 }
 
-// inARow is how many runs in a row must find the interval narrow. Runs that stop at
-// the first narrow interval stop where it is narrow by chance: it then covers the
-// mean in as little as 90 % of cases instead of 95. The more runs may follow, the
-// more such chances there are; so many in a row keep it at 93 % or more.
-func (r Runs) inARow() int {
-	n := 1 + min(3, (r.Max-r.Min)/2)
-	if r.Min == 2 { // whose interval is all but a guess
-		n = max(n, 2)
-	}
-	return n
-}
-
 // fixedRuns is a fixed number of runs.
 func fixedRuns(n int) Runs { return Runs{Min: n, Max: n} }
 
@@ -42,7 +30,12 @@ func (r Runs) typical() float64 {
 	if r.UntilCI == 0 {
 		return float64(r.Max)
 	}
-	return float64(min(r.Min+r.inARow()-1, r.Max)+r.Max) / 2
+	return float64(min(r.Min+r.plan().InARow()-1, r.Max)+r.Max) / 2
+}
+
+// plan is what is decided by results: whether a folder has all its runs.
+func (r Runs) plan() *results.Plan {
+	return &results.Plan{MinRuns: r.Min, MaxRuns: r.Max, UntilCI: r.UntilCI}
 }
 
 // String is the runs in words.
@@ -53,15 +46,10 @@ func (r Runs) String() string {
 	return fmt.Sprintf("%d to %d, until the 95 %% interval is within ±%s of the mean", r.Min, r.Max, r.untilCI())
 }
 
-// enough reports whether a point needs no more runs after these. Runs
-// whose throughput says nothing do not count.
+// enough reports whether a point needs no more runs after these. What was not
+// valid does not count: a point whose runs are all marked gets every one of them.
 func (r Runs) enough(made []*results.Trial) bool {
 	return r.plan().Enough(made)
-}
-
-// plan is the runs as a folder's plan has them.
-func (r Runs) plan() *results.Plan {
-	return &results.Plan{MinRuns: r.Min, MaxRuns: r.Max, UntilCI: r.UntilCI, InARow: r.inARow()}
 }
 
 // untilCI is the share as it is written in a file; ten digits, so that what is read

@@ -421,11 +421,11 @@ func (s *sweep) sayAgain(todo []Planned, names map[results.Config]string) {
 		n, again := count[c.Config], s.failed[c.Config]
 		switch {
 		case n > 0 && again > 0:
-			s.Progress.Note(fmt.Sprintf("%s: %d trials to be made, %d of them again: they failed", names[c.Config], n, again))
+			s.Progress.Note(fmt.Sprintf("%s: trials to be made: %d, of which %d failed before", names[c.Config], n, again))
 		case n > 0:
-			s.Progress.Note(fmt.Sprintf("%s: %d trials to be made", names[c.Config], n))
+			s.Progress.Note(fmt.Sprintf("%s: trials to be made: %d", names[c.Config], n))
 		case again > 0:
-			s.Progress.Note(fmt.Sprintf("%s: %d looks to be taken again: they failed", names[c.Config], again))
+			s.Progress.Note(fmt.Sprintf("%s: looks that failed before and are taken again: %d", names[c.Config], again))
 		}
 	}
 }

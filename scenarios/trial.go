@@ -87,7 +87,8 @@ func stopRelay(ctx context.Context, r *fleet.Relay) error {
 func (s *sweep) endRelay(ctx context.Context, t *results.Trial, r *fleet.Relay, err error) error {
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	e, stopErr := r.End(stopCtx, err != nil || t.Load == nil || t.Load.DeliveredPackets == 0)
+	look := ctx.Err() == nil && (err != nil || t.Load == nil || t.Load.DeliveredPackets == 0)
+	e, stopErr := r.End(stopCtx, look)
 	if e.Died != "" {
 		e.Notes = append(e.Notes, measure.RelayNote{What: measure.NoteDied, Detail: "it ended before it was told to: " + e.Died})
 	}

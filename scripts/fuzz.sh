@@ -29,7 +29,10 @@ failed=() built=
 for line in "${found[@]}"; do
   read -r dir target <<<"$line"
   if [[ $dir != "$built" ]]; then # once for all targets of a package
-    go test -c -fuzz . -o "$tmp/fuzz.test" "./$dir"
+    # A command holds all packages: for a few inputs it is not built anew to be guided.
+    guided=(-fuzz .)
+    [[ $dir != cmd/* || $time != *x ]] || guided=()
+    go test -c "${guided[@]}" -o "$tmp/fuzz.test" "./$dir"
     built=$dir
   fi
   each=$time

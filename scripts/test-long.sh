@@ -20,7 +20,7 @@ hosts() {
 }
 computing() {
   step fuzz nice -n 10 scripts/fuzz.sh "${FUZZTIME:-20000x}"
-  step "benchmarks, once" nice -n 10 go test -run '^$' -bench . -benchtime 1x ./...
+  step "benchmarks, once" nice -n 10 go test -timeout 30m -run '^$' -bench . -benchtime 1x ./...
   step lab nice -n 10 make --no-print-directory lab
 }
 lanes hosts computing

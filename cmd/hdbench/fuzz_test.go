@@ -7,11 +7,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"hdbench/results"
+	"hdbench/scenarios"
 )
 
 // A folder comes from other builds, other machines, disks that lie and editors. What
@@ -45,7 +47,8 @@ func renderings() [][]string {
 }
 
 // render makes one of the renderings of a folder with these files. A panic is the
-// finding; so is a failure without a word.
+// finding; so are a folder that opens and cannot be rendered, and a failure without a
+// word.
 func render(t *testing.T, files map[string][]byte, which byte) {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,8 +63,25 @@ func render(t *testing.T, files map[string][]byte, which byte) {
 		args = append(args, strings.ReplaceAll(a, "DIR", dir))
 	}
 	var errs bytes.Buffer
-	if code := run(args, strings.NewReader(""), io.Discard, &errs); code != 0 && errs.Len() == 0 {
-		t.Fatalf("%v: exit code %d without a word", args, code)
+	code := run(args, strings.NewReader(""), io.Discard, &errs)
+	if code != 0 && errs.Len() == 0 || code == exitFailed && args[0] != "compare" { // of which it is a verdict
+		t.Fatalf("%v: exit code %d: %s", args, code, &errs)
+	}
+}
+
+// The largest numbers there are, of which the mean is none.
+func TestRecordsWithHugeNumbersAreRendered(t *testing.T) {
+	for _, key := range []string{"delivered_bps", "sent_bps", "cpu_seconds", "seconds"} {
+		number := regexp.MustCompile(`"` + key + `":-?[0-9.e+-]+`)
+		files := recorded(t)
+		before := files[results.FileTrials]
+		files[results.FileTrials] = number.ReplaceAll(before, []byte(`"`+key+`":1e308`))
+		if bytes.Equal(before, files[results.FileTrials]) {
+			t.Fatalf("no record has %s", key)
+		}
+		for which := range byte(len(renderings())) {
+			render(t, files, which)
+		}
 	}
 }
 
@@ -119,11 +139,14 @@ func (e *editor) pick(n int) int {
 	return v % n
 }
 
-// odd are values that a field may have and should not.
-var odd = []any{
-	nil, 0, -1, 1, 0.5, 1e308, -1e308, 5e-324, int64(1) << 62, -(int64(1) << 62), ^uint64(0), "", "x", "|\n<b>&", strings.Repeat("w", 300), true, false,
-	[]any{}, map[string]any{}, []any{nil}, []any{0, 0}, []any{-1, 1e308, 0}, "max", "tls", "search", "trial", "profile", "calibration", "hd", "derper", "\x00",
-}
+// Odd values of each kind. Most changes keep a value's kind, so that the record still
+// opens and the change is what a report has to live with.
+var (
+	oddWhole  = []any{0, -1, 1, 2, 1000, int64(1) << 40, int64(1) << 62, -(int64(1) << 62)}
+	oddNumber = []any{0, -1, 1, 0.5, 1e-9, 1e12, 1e308, -1e308, 5e-324}
+	oddText   = []any{"", "x", "|\n<b>&", strings.Repeat("w", 300), "\x00", "tls", "hd", "derper", "0-3", "max", "100Mbps", "2006-01-02T15:04:05Z", "search", "trial"}
+	oddAny    = []any{nil, 0, -1, 1e308, "", "x", true, []any{}, map[string]any{}, []any{nil}, []any{-1, 1e308, 0}}
+)
 
 // edit changes one value somewhere in a document.
 func (e *editor) edit(t *testing.T, doc []byte) []byte {
@@ -142,37 +165,75 @@ func (e *editor) edit(t *testing.T, doc []byte) []byte {
 }
 
 func (e *editor) change(v any) any {
+	of := func(values []any) any { return values[e.pick(len(values))] }
 	switch v := v.(type) {
 	case map[string]any:
-		if len(v) == 0 || e.pick(12) == 11 {
-			break
+		if len(v) == 0 {
+			return nil
 		}
 		keys := slices.Sorted(maps.Keys(v))
 		k := keys[e.pick(len(keys))]
-		switch e.pick(10) {
-		case 8:
+		switch e.pick(24) {
+		case 0:
 			delete(v, k)
-		case 9:
+		case 1:
 			v[k] = v[keys[e.pick(len(keys))]]
+		case 2:
+			return map[string]any{}
 		default:
 			v[k] = e.change(v[k])
 		}
 		return v
 	case []any:
-		if len(v) == 0 || e.pick(12) == 11 {
-			break
+		if len(v) == 0 {
+			return nil
 		}
 		i := e.pick(len(v))
-		switch e.pick(10) {
-		case 7:
+		switch e.pick(12) {
+		case 0:
 			return slices.Delete(v, i, i+1)
-		case 8:
+		case 1:
 			return append(v, v[i])
-		case 9:
+		case 2:
 			return v[:i]
 		}
 		v[i] = e.change(v[i])
 		return v
+	case json.Number:
+		if e.pick(24) > 0 {
+			if _, err := v.Int64(); err == nil {
+				return of(oddWhole)
+			}
+			return of(oddNumber)
+		}
+	case string:
+		if e.pick(24) > 0 {
+			return of(oddText)
+		}
+	case bool:
+		return !v
 	}
-	return odd[e.pick(len(odd))]
+	return of(oddAny)
+}
+
+// FuzzScenarioFile gives a file to scenarios check, which makes the whole matrix of it.
+func FuzzScenarioFile(f *testing.F) {
+	for _, name := range scenarios.Names() {
+		b, err := scenarios.Source(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add(recorded(f)[results.FileScenario])
+	f.Fuzz(func(t *testing.T, text []byte) {
+		file := filepath.Join(t.TempDir(), "s.yaml")
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		if code := run([]string{"scenarios", "check", file}, strings.NewReader(""), io.Discard, &errs); code != 0 && errs.Len() == 0 {
+			t.Fatalf("exit code %d without a word", code)
+		}
+	})
 }

@@ -112,7 +112,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience is how long a test waits for what takes a moment on an idle machine.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // children checks that no process started by this script's hdbench is left: none
 // has the script's work directory as its own.

@@ -42,8 +42,8 @@ time. The default suits a local link; peers far away want more, or "system".`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.OnFull = relay.OnFull(onFull)
-			for _, name := range []string{"workers", "queue-packets", "queue-bytes", "socket-buffer", "max-peers"} {
-				if v := cmd.Flags().Lookup(name).Value.String(); v == "0" || v == "0B" {
+			for _, name := range []string{"workers", "queue-packets", "queue-bytes", "socket-buffer", "max-peers", "pause-limit"} {
+				if v := cmd.Flags().Lookup(name).Value.String(); v == "0" || v == "0B" || v == "0s" {
 					if cmd.Flags().Changed(name) {
 						return badInput(fmt.Errorf("relay: %s: have 0, want 1 at least", name))
 					}
@@ -72,6 +72,7 @@ time. The default suits a local link; peers far away want more, or "system".`,
 	f.IntVar(&c.QueuePackets, "queue-packets", 0, "a peer's send queue, in packets; default "+queueDefaults(func(packets, _ int) string { return strconv.Itoa(packets) }))
 	bytesFlag(f, &c.QueueBytes, "queue-bytes", 0, "a peer's send queue, in bytes; default "+queueDefaults(func(_, bytes int) string { return units.Bytes(bytes).String() }))
 	f.Lookup("queue-bytes").DefValue = "" // said in the usage: it depends on the policy
+	f.DurationVar(&c.PauseLimit, "pause-limit", relay.DefaultPauseLimit, "how long a full receiver may keep its senders paused; then it loses packets (drop reason pause_limit)")
 	f.DurationVar(&c.Moderation, "moderation", 0, "least time between two wake-ups of a worker, as a NIC's rx-usecs; 0 is off")
 	c.SocketBuffer = relay.DefaultSocketBuffer
 	f.Var(value[int]{&c.SocketBuffer, parseSocketBuffer, showSocketBuffer, "BYTES"}, "socket-buffer", "socket buffers of each peer, or system for autotuning")

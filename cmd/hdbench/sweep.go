@@ -60,6 +60,9 @@ measured. With --nats the agents are your own, found by role and label;
 			if err != nil {
 				return badInput(fmt.Errorf("sweep: %w", err))
 			}
+			if o.RelayWait <= 0 {
+				return badInput(fmt.Errorf("sweep: --relay-wait: %v: want more than nothing", o.RelayWait))
+			}
 			sc, err := sweepScenario(args, append(more, external...), o.Resume)
 			if err != nil {
 				return badInput(err)

@@ -208,7 +208,7 @@ func TestARelayThatTalksALot(t *testing.T) {
 	checkEnd(t, r, false)
 }
 
-// The relay's own wait for a CPU counts: a spinning one is known on a busy machine.
+// A relay that spins is known on a busy machine, too: waiting for a CPU counts.
 func TestABusyIdleRelay(t *testing.T) {
 	t.Setenv(testRun, rand.Text())
 	_, h := startTestFleet(t)

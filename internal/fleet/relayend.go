@@ -78,9 +78,11 @@ func (r *liveRelay) end(ctx context.Context, look bool) RelayEnd {
 const restGrace = 500 * time.Millisecond
 
 const (
-	// busyLook is how long an idle relay is looked at.
-	busyLook = 200 * time.Millisecond
-	// minBusy is how many CPUs it must want all that time to be called busy.
+	// idleLooks is how often an idle relay is looked at, with lookPause in between.
+	idleLooks = 20
+	lookPause = 10 * time.Millisecond
+	// minBusy is how many threads must have something to do, on average, for it to be
+	// called busy.
 	minBusy = 0.8
 )
 
@@ -93,16 +95,14 @@ func (r *liveRelay) busy(ctx context.Context, look bool) float64 {
 	if err != nil {
 		return 0
 	}
-	before, err := probe.Runnable(pids)
-	began := time.Now()
-	select {
-	case <-time.After(busyLook):
-	case <-ctx.Done():
-		return 0
+	n := 0
+	for range idleLooks {
+		select {
+		case <-time.After(lookPause):
+		case <-ctx.Done():
+			return 0
+		}
+		n += probe.Runnable(pids)
 	}
-	after, err2 := probe.Runnable(pids)
-	if err != nil || err2 != nil {
-		return 0
-	}
-	return float64(after-before) / float64(time.Since(began))
+	return float64(n) / idleLooks
 }

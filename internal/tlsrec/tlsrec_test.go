@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()

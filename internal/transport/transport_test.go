@@ -156,7 +156,7 @@ func TestFullSocketTakesPart(t *testing.T) {
 			}
 			got := make([]byte, 0, sent)
 			buf := make([]byte, 128<<10)
-			for deadline := time.Now().Add(time.Minute); len(got) < sent; {
+			for deadline := time.Now().Add(5 * time.Minute); len(got) < sent; {
 				if time.Now().After(deadline) {
 					t.Fatalf("%d of %d bytes", len(got), sent)
 				}
@@ -191,7 +191,7 @@ func TestManySends(t *testing.T) {
 				want := bytes.Clone(data)
 				var got []byte
 				buf := make([]byte, 200<<10)
-				deadline := time.Now().Add(time.Minute)
+				deadline := time.Now().Add(5 * time.Minute)
 				for sent := 0; len(got) < len(want); {
 					if time.Now().After(deadline) {
 						t.Fatalf("%d of %d bytes", len(got), len(want))
@@ -341,7 +341,7 @@ func TestHalfARecordIsNoticed(t *testing.T) {
 			if err := raw(t, a, []byte{tlsrec.TypeData, 3, 3, 0, 100}, make([]byte, 50)); err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(time.Minute); !b.Unfinished(); {
+			for deadline := time.Now().Add(5 * time.Minute); !b.Unfinished(); {
 				if n, err := b.recv(make([]byte, 1<<10)); n != 0 || err != nil || time.Now().After(deadline) {
 					t.Fatalf("%d bytes, %v; want half a record to be noticed", n, err)
 				}
@@ -373,7 +373,7 @@ func raw(t *testing.T, e *end, parts ...[]byte) error {
 func failure(t *testing.T, e *end) error {
 	t.Helper()
 	buf := make([]byte, 64<<10)
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); {
 		if _, err := e.recv(buf); err != nil {
 			return err
 		}

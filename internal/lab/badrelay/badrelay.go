@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -60,9 +61,10 @@ func run(args []string) error {
 	time.AfterFunc(atMost, func() { os.Exit(1) })
 	if len(args) > 0 && args[0] == sleeper {
 		if len(args) > 1 { // a second one, and this one ends
-			return start(nil, sleeper)
+			return start(nil, nil, sleeper)
 		}
 		signal.Ignore(unix.SIGTERM, unix.SIGHUP)
+		os.NewFile(readyFD, "ready").Close()
 		select {}
 	}
 	if len(args) < 2 {
@@ -79,12 +81,12 @@ func run(args []string) error {
 		ctx = context.Background()
 	case Sessions:
 		for range 5 {
-			if err := start(os.Environ(), sleeper); err != nil {
+			if err := start(os.Environ(), nil, sleeper); err != nil {
 				return err
 			}
 		}
 	case Hides:
-		if err := start(nil, sleeper, "twice"); err != nil {
+		if err := start(nil, nil, sleeper, "twice"); err != nil {
 			return err
 		}
 	case Says:
@@ -106,8 +108,17 @@ func run(args []string) error {
 	return serve(ctx, addr)
 }
 
-// start starts a process of this program in a session of its own.
-func start(env []string, args ...string) error {
+// readyFD is what a sleeper closes when signals do not reach it any more.
+const readyFD = 3
+
+// start starts a process of this program in a session of its own, which may have a
+// file of ours, and waits until it is ready.
+func start(env []string, file *os.File, args ...string) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append([]string{}, env...)
@@ -115,8 +126,16 @@ func start(env []string, args ...string) error {
 		cmd.Env = []string{EnvPlay + "=" + os.Getenv(EnvPlay)}
 	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if cmd.ExtraFiles = []*os.File{w}; file != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd.Start()
+	err = cmd.Start()
+	w.Close()
+	if err == nil {
+		_, err = io.Copy(io.Discard, r)
+	}
+	return err
 }
 
 // EnvPlay is a variable that processes keep whose environment is emptied.
@@ -130,21 +149,26 @@ func serve(ctx context.Context, addr string) error {
 	return r.Serve(ctx)
 }
 
-// keepPort listens, and leaves a process that has the listening socket.
+// keepPort leaves a process that has the listening socket. It listens when that is
+// ready: until then nobody should take it for a relay.
 func keepPort(ctx context.Context, addr string) error {
-	ln, err := net.Listen("tcp", addr)
+	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return err
 	}
-	f, err := ln.(*net.TCPListener).File()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("/proc/self/exe", sleeper)
-	cmd.Args[0] = os.Args[0]
-	cmd.ExtraFiles = []*os.File{f}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	f := os.NewFile(uintptr(fd), addr)
+	defer f.Close()
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
+		return err
+	}
+	if err := start(os.Environ(), f, sleeper); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, 16); err != nil {
 		return err
 	}
 	<-ctx.Done()
