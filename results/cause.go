@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
@@ -54,6 +55,13 @@ const (
 	// blockedShare is how much of the time senders must find their sockets full for
 	// a shortfall to be the relay's back-pressure.
 	blockedShare = 0.05
+	// standstill is how late the 99th percentile of a client's ticks must be for it to
+	// have stood still. A client under a CPU quota of 25 to 70 % has 17 to 76 ms, one
+	// that is stopped for 12 ms of every 25 has 17, one on a busy machine some 3.
+	standstill = 10 * time.Millisecond
+	// crowdShare is for how much of the time sockets must be full for a client's
+	// standstills not to be why.
+	crowdShare = 0.5
 )
 
 // Missing is the share of what was offered that did not arrive, by shortfall and
@@ -109,7 +117,10 @@ func groundsOf(t *Trial) grounds {
 		cpu: nan, thread: nan, throttled: nan, line: lineFull(t), busiest: l.Busiest(),
 	}
 	e.loss, _ = l.Loss()
-	e.late = len(latePacing(t)) > 0
+	e.late = time.Duration(l.Pacing.P99NS) >= standstill
+	for _, h := range l.Hosts {
+		e.late = e.late || time.Duration(h.Pacing.P99NS) >= standstill
+	}
 	if s := l.Strain; s != nil {
 		e.strain = true
 		e.blocked = math.Max(s.Blocked, portion(float64(s.RwndLimitedNS), float64(l.WindowEndMonoNS-l.WindowBeginMonoNS)*float64(l.Flows)))
@@ -261,6 +272,8 @@ func (e *grounds) ofShortfall() Cause {
 	case e.readLate() && full:
 		return Unclear
 	case e.readLate(), e.sentLate():
+		return ByClient
+	case e.late && !full && !(e.blocked >= crowdShare): // what was due comes in one go, and fills the sockets
 		return ByClient
 	case !e.keptBack():
 		return Unclear
