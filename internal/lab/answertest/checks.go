@@ -85,7 +85,7 @@ func (c *checks) ceilings(rounds []round) *results.Table {
 			})
 		}
 	}
-	c.note(fmt.Sprintf("each ceiling is %v to %v of what by hand was most delivered", ceilingFrom, ceilingTo), held, all, strings.Join(not, ", "))
+	c.note(fmt.Sprintf("ceilings are %v to %v of by hand", ceilingFrom, ceilingTo), held, all, strings.Join(not, ", "))
 	return t
 }
 

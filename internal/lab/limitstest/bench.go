@@ -120,7 +120,7 @@ func (b *bench) connect(ctx context.Context) error {
 		for _, argv := range [][]string{
 			{"ip", "addr", "add", h.addr + "/24", "dev", "slow"},
 			{"ip", "link", "set", "slow", "mtu", strconv.Itoa(slowMTU), "txqueuelen", "1000", "up"},
-			{"tc", "qdisc", "add", "dev", string(hosts.Data), "root", "tbf", "rate", fmt.Sprintf("%.0fbit", float64(lineRate)), "burst", "128kb", "latency", "20ms"},
+			{"tc", "qdisc", "add", "dev", string(hosts.Data), "root", "tbf", "rate", fmt.Sprintf("%.0fbit", float64(lineRate)), "burst", "128kb", "latency", "100ms"},
 		} {
 			if _, err := h.Run(ctx, hosts.Command{Args: argv}); err != nil {
 				return err
