@@ -34,7 +34,7 @@ func throttled(ctx context.Context, b *bench, rounds int) (results.Table, bool, 
 	if err != nil {
 		return table, false, err
 	}
-	s := swept{scenario: b.scenario("throttled", relay, "", b.hd/10, b.hd/4, b.hd/2, b.hd*7/10), shell: b.group.into()}
+	s := swept{scenario: b.scenario("throttled", relay, "", b.hd/10, b.hd/4, b.hd*2/5, b.hd/2), shell: b.group.into()}
 	free := map[units.Rate][]float64{}
 	ok := true
 	var kept *results.Trial
