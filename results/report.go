@@ -43,6 +43,8 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := Ceilings(points)
+	points = measurable(points)
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	cliffs := Cliffs(points, set.Trials)
 	plots, profiles := newPlots(set, points), Profiles(set.Trials)
@@ -50,7 +52,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := NewAnswer(set, points, ceilings, versus)
+	answer := NewAnswer(set, points, all, versus)
 	r := &Report{
 		title: set.Environment.Scenario, answer: answer,
 		sections: []section{
@@ -67,6 +69,18 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		},
 	}
 	return r, r.addSearches(set.Trials)
+}
+
+// measurable are the points of configurations that can be measured on this host.
+// The others are a line of the answer, and of no table of evidence.
+func measurable(points []*PointStats) []*PointStats {
+	tried := map[Config]bool{}
+	for _, p := range points {
+		if p.NA == "" {
+			tried[p.Point.Config] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(points), func(p *PointStats) bool { return !tried[p.Point.Config] })
 }
 
 // answerSection is what a report opens with: the answer, and one picture of it.
