@@ -17,7 +17,7 @@ type Plan struct {
 	Unresolved bool
 }
 
-// Enough reports whether so many valid runs of a point are all that a plan with
+// Enough reports whether the runs of a point, those whose throughput is trusted, are all that a plan with
 // UntilCI wants.
 func (p *Plan) Enough(made []*Trial) bool {
 	if p.UntilCI == 0 || len(made) < p.MinRuns {
@@ -25,7 +25,7 @@ func (p *Plan) Enough(made []*Trial) bool {
 	}
 	var delivered []float64
 	for _, t := range made {
-		if t.Valid() {
+		if t.Trusts(Throughput) {
 			delivered = append(delivered, t.Load.DeliveredBps)
 		}
 	}
