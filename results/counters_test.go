@@ -28,7 +28,7 @@ func perfOf(t *Trial, cyclesPerPacket, llcMiss float64) *measure.PerfCounters {
 	return &measure.PerfCounters{
 		Seconds: seconds, Threads: 6,
 		Cycles: hw(cyclesPerPacket * packets), Instructions: hw(1.5 * cyclesPerPacket * packets),
-		LLCLoads: hw(10 * packets), LLCMisses: hw(10 * llcMiss * packets),
+		LLCLoads: hw(10 * packets), LLCMisses: hw(10 * llcMiss * packets), L1Misses: hw(60 * packets),
 		Branches: hw(200 * packets), BranchMisses: hw(2 * packets),
 		ContextSwitches: hw(0.02 * packets), Migrations: hw(1), PageFaults: hw(40),
 		UserSeconds: measure.CountOf(0.5, "/proc/PID/stat"), SystemSeconds: measure.CountOf(1.5, "/proc/PID/stat"),
@@ -38,7 +38,7 @@ func perfOf(t *Trial, cyclesPerPacket, llcMiss float64) *measure.PerfCounters {
 
 // withoutPMU takes away what a virtual machine does not count.
 func withoutPMU(p *measure.PerfCounters) *measure.PerfCounters {
-	for _, c := range []*measure.Count{&p.Cycles, &p.Instructions, &p.LLCLoads, &p.LLCMisses, &p.Branches, &p.BranchMisses} {
+	for _, c := range []*measure.Count{&p.Cycles, &p.Instructions, &p.LLCLoads, &p.LLCMisses, &p.L1Misses, &p.Branches, &p.BranchMisses} {
 		*c = measure.NoCount(noPMU)
 	}
 	return p

@@ -40,7 +40,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 func (t *Table) page() page.Table {
 	out := page.Table{Title: t.Title, Rows: t.Rows, Notes: t.Notes}
 	for _, c := range t.Columns {
-		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left, Prose: c.Prose})
+		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left, Prose: c.Prose, Tip: c.Tip})
 	}
 	return out
 }

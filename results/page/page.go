@@ -51,6 +51,7 @@ type Table struct {
 type Column struct {
 	Head string
 	Text bool
+	Tip  string // what it means, shown on pointing at it
 	// Prose is text that is broken into lines.
 	Prose bool
 }
