@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 out=$tmp/smoke
+export HDBENCH_LOCK=smoke-$$ # another sweep on this machine is no matter here
 
 fail() { echo "smoke: $*" >&2; exit 1; }
 
