@@ -15,7 +15,7 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest soak-accounting setup clean
+.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest answer-selftest limits-selftest soak-accounting setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,16 @@ sweep-lab: ## a sweep inside user-mode Linux, with kernel TLS (SCENARIO=lab)
 
 gate-selftest: build ## does the gate pass what is the same and catch what is 10 % slower? some 20 minutes
 	@scripts/gate-selftest.sh
+
+answer-selftest: build baseline ## five sweeps' answers against what is driven by hand (ROUNDS=1: a short look); some 25 minutes
+	go build -o bin/answertest ./internal/lab/answertest
+	bin/answertest -rounds $(or $(ROUNDS),5) -derper bin/derper-$(DERPER)
+
+limits-selftest: build baseline ## planted causes against the limits that sweeps name (ROUNDS=1: a short look); as root, some 30 minutes
+	@scripts/setup.sh ip sshd ssh
+	CGO_ENABLED=0 go build -tags slowreader -ldflags '$(LDFLAGS)' -o bin/hdbench-slowreader ./cmd/hdbench
+	CGO_ENABLED=0 go build -o bin/limitstest ./internal/lab/limitstest
+	bin/limitstest -rounds $(or $(ROUNDS),20) -derper bin/derper-$(DERPER)
 
 soak-accounting: build ## is every packet accounted for, at twice the ceiling under each policy? PACKETS=1e8 in all, MINUTES=60 at most
 	@scripts/soak-accounting.sh

@@ -30,6 +30,7 @@ const maxEchoQueue = 4 << 20
 
 // readable takes one read's worth from p and checks it.
 func (t *thread) readable(p *peer) error {
+	t.slowRead()
 	carried := p.carry.Load(t.buf)
 	n, err := p.sock.Recv(t.io, t.buf[carried:])
 	if n > 0 {

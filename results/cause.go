@@ -70,6 +70,12 @@ func CauseOf(t *Trial) Cause {
 	return g.cause()
 }
 
+// EvidenceOf is what the cause of a trial that has numbers is decided from, in words.
+func EvidenceOf(t *Trial) string {
+	g := groundsOf(t)
+	return g.String()
+}
+
 // grounds are what a trial's record says of what stopped it, each figure a share
 // of one; NaN where it was not measured.
 type grounds struct {

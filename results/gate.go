@@ -44,13 +44,15 @@ type Gate struct {
 	Control     []Change // of the TS baseline: what the hosts did meanwhile
 	Still       int      // metrics of points that never left their floors
 	Points      int      // in common, relays under test only
+	Judged      int      // of these, the points of which some metric was judged
 	Unjudged    []string // what could not be judged, and why
 	Missing     []string // what has trials enough on one side and not on the other, where it was to be measured too
 	Need        int      // runs a side that would have been enough; 0 if they were
 	Notes       []string
 	Outcome     Outcome
 
-	names map[Config]string
+	names  map[Config]string
+	judged map[Point]bool
 }
 
 // Change is one metric of one point, or the ceiling of one configuration.
@@ -167,6 +169,7 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 	for i, s := range all {
 		if s.leastP() <= Alpha && s.still(g.floor(s.metric.Name)) {
 			g.Still++
+			g.wasJudged(s.point, i < len(samples))
 			continue
 		}
 		name := s.metric.Head
@@ -190,6 +193,7 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 			g.Unjudged = append(g.Unjudged, fmt.Sprintf("%s of %s: %d and %d valid runs", of[i], g.place(s.point), len(s.base), len(s.new)))
 			continue
 		}
+		g.wasJudged(s.point, of[i] == s.metric.Head)
 		c := Change{
 			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new),
 			Change: s.change(), Floor: g.floor(s.metric.Name), P: s.p(), Welch: s.welch(), Shift: s.shift(),
@@ -202,6 +206,19 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int { return rank(a.Verdict) - rank(b.Verdict) })
 	return changes
+}
+
+// wasJudged notes that a metric of a point was judged; of a ceiling it does not, for
+// the sides' ceilings are at two points.
+func (g *Gate) wasJudged(p Point, atPoint bool) {
+	if !atPoint || g.judged[p] {
+		return
+	}
+	if g.judged == nil {
+		g.judged = map[Point]bool{}
+	}
+	g.judged[p] = true
+	g.Judged = len(g.judged)
 }
 
 // tarone is the least number of tests to correct for, of those with these least

@@ -237,6 +237,35 @@ func TestCeilingsAtOtherRates(t *testing.T) {
 	}
 }
 
+// A point counts as judged when one of its metrics was. The baseline's do not, nor
+// does a ceiling, which is of two points.
+func TestPointsThatWereJudged(t *testing.T) {
+	base, next := newBuild(1), newBuild(2)
+	base.baseline, next.baseline = true, true
+	whole, thin := base.set("base"), next.set("new")
+	thin.Trials = slices.DeleteFunc(thin.Trials, func(tr *Trial) bool { return tr.Point.Offered == 5*units.Gbps && tr.Run > 1 })
+	g := compare(t, whole, thin)
+	if g.Points != 3 || g.Judged != 2 {
+		t.Errorf("%d of %d points judged, want 2 of 3", g.Judged, g.Points)
+	}
+	var j gateJSON
+	var b strings.Builder
+	if err := g.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(b.String()), &j); err != nil {
+		t.Fatal(err)
+	}
+	if j.Judged != 2 || j.Base.Points != 3 || j.New.Points != 3 {
+		t.Errorf("as JSON: %d judged, %d and %d points; want 2, 3 and 3", j.Judged, j.Base.Points, j.New.Points)
+	}
+	base, next = newBuild(1), newBuild(2)
+	base.rates, next.rates = []units.Rate{9 * units.Gbps}, []units.Rate{8 * units.Gbps}
+	if g := compare(t, base.set("base"), next.set("new")); g.Judged != 0 || len(g.Changes) == 0 {
+		t.Errorf("ceilings at other rates: %d points judged, want 0; %d changes", g.Judged, len(g.Changes))
+	}
+}
+
 func TestFloorsFromAA(t *testing.T) {
 	var sets []*Set
 	for seed := range uint64(4) {

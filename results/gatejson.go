@@ -20,6 +20,7 @@ type gateJSON struct {
 	Control     []changeJSON `json:"control"`
 	Still       int          `json:"within_floor"`
 	Points      int          `json:"points_in_common"`
+	Judged      int          `json:"points_judged"` // of these, at least one metric
 	Unjudged    []string     `json:"not_judged"`
 	Missing     []string     `json:"missing"`
 	RunsNeeded  int          `json:"runs_needed"` // 0: there were enough
@@ -30,6 +31,7 @@ type sideJSON struct {
 	Folder  string `json:"folder"`
 	Hdbench string `json:"hdbench"`
 	Trials  string `json:"trials"`
+	Points  int    `json:"points"` // of relays under test, with a trial that counts
 	// Interrupted is set where the sweep did not come to its end.
 	Interrupted *progress `json:"interrupted,omitempty"`
 }
@@ -61,13 +63,19 @@ func (g *Gate) WriteJSON(w io.Writer) error {
 	return e.Encode(gateJSON{
 		Schema: SchemaVersion, Outcome: g.Outcome.String(), ExitCode: int(g.Outcome),
 		Base: g.Base.side(), New: g.New.side(), Paired: g.Paired, Differences: listed(g.Differences), Floors: g.Floors,
-		Changes: g.changesJSON(g.Changes), Control: g.changesJSON(g.Control), Still: g.Still, Points: g.Points,
+		Changes: g.changesJSON(g.Changes), Control: g.changesJSON(g.Control), Still: g.Still, Points: g.Points, Judged: g.Judged,
 		Unjudged: listed(g.Unjudged), Missing: listed(g.Missing), RunsNeeded: g.Need, Notes: listed(g.Notes),
 	})
 }
 
 func (s *Set) side() sideJSON {
-	return sideJSON{s.name(), s.Environment.Hdbench, s.counted(), s.interruptedJSON()}
+	points := 0
+	for p := range validPoints(s) {
+		if underTest(p.Config) {
+			points++
+		}
+	}
+	return sideJSON{s.name(), s.Environment.Hdbench, s.counted(), points, s.interruptedJSON()}
 }
 
 func (g *Gate) changesJSON(cs []Change) []changeJSON {

@@ -235,3 +235,13 @@ func pause(ctx context.Context) bool {
 		return true
 	}
 }
+
+// NetNS is the file that stands for the host's network, for setns; empty if the host
+// is off.
+func (h *Host) NetNS() string {
+	s := h.up()
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("/proc/%d/ns/net", s.init)
+}
