@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
 )
 
@@ -421,17 +422,34 @@ func trustLine(trials []*Trial, points []*PointStats) string {
 	return s
 }
 
-// LoadTrust is the trust line of one load that was run by hand: the relay's side is
-// not known.
+// LoadTrust is the trust line of one load that was run by hand: the relay's own counts
+// are not known. relayCPUs is where the relay may run if it is on this host, else empty.
 func LoadTrust(l *measure.Load, relayCPUs string) string {
 	t := &Trial{Schema: SchemaVersion, Kind: KindTrial, Load: l, Point: Point{Offered: l.Offered}}
 	t.Validity = Judge(t)
+	if relay, err := cpu.Parse(relayCPUs); err == nil {
+		if both := relay.Intersection(loadCPUs(l)); !both.IsEmpty() {
+			t.Validity = append(t.Validity, Finding{Oversubscribed, fmt.Sprintf("relay and load may both run on CPU %s: use --cpus of either", both)})
+		}
+	}
 	if len(t.Validity) == 0 {
-		return "every number of the client's is trusted; the relay's own counts were not checked"
+		return "every number is trusted as far as the client can tell; the relay's own counts were not checked"
 	}
 	var parts []string
 	for _, f := range t.Validity {
-		parts = append(parts, fmt.Sprintf("%s not trusted: %s: %s; %s", infoOf(f.Code).spoils, f.Code, f.Detail, infoOf(f.Code).remedy))
+		i := infoOf(f.Code)
+		parts = append(parts, fmt.Sprintf("%s not trusted: %s (%s); %s", i.spoils, f.Code, f.Detail, i.remedy))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// loadCPUs are the CPUs that the load's threads are pinned to.
+func loadCPUs(l *measure.Load) cpu.Set {
+	var set cpu.Set
+	for _, th := range l.Threads {
+		if s, err := cpu.Parse(th.CPU); err == nil {
+			set = set.Union(s)
+		}
+	}
+	return set
 }

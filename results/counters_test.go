@@ -165,6 +165,7 @@ func TestCounterFigures(t *testing.T) {
 	tr.Relay.Perf = perfOf(tr, 4000, 0.1)
 	want := map[string]float64{
 		"cycles_per_packet": 4000, "instructions_per_packet": 6000, "instructions_per_cycle": 1.5, "llc_miss_share": 0.1,
+		"llc_misses_per_packet": 1, "llc_misses": 178571.42857142858, "l1d_misses_per_packet": 60, "l1d_misses": 10714285.714285715,
 		"branch_miss_share": 0.01, "context_switches_per_kpacket": 20, "migrations_per_second": 0.5,
 		"page_faults_per_second": 20, "net_softirqs_per_kpacket": 100, "softirq_share": 0.21, "user_share": 0.25,
 	}

@@ -10,8 +10,8 @@ import (
 // writeHTML hands the report to the page.
 func (r *Report) writeHTML(w io.Writer) error {
 	p := page.Page{Title: "hdbench: " + r.title}
-	for _, s := range r.sections {
-		out := page.Section{Title: s.title, Before: s.text, After: s.after, Commands: s.commands}
+	for i, s := range r.sections {
+		out := page.Section{Title: s.title, First: i == 0 && r.answer != nil, Before: s.text, After: s.after, Commands: s.commands}
 		if len(s.figures) > 0 {
 			out.Legend = s.legend
 		}

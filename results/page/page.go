@@ -31,6 +31,7 @@ type Page struct {
 // Section is a heading and what stands below it, in this order.
 type Section struct {
 	Title    string
+	First    bool // it is what the page opens with, and stands on one screen
 	Before   []string
 	Tables   []Table
 	Plots    []Plot
