@@ -95,8 +95,8 @@ func notHereLines(ceilings []Ceiling) []string {
 			continue
 		}
 		why := c.NA
-		if c.Config.Transport == "ktls" || c.Config.ClientTransport == "ktls" {
-			why += "; modprobe tls, or make sweep-lab"
+		if ktls := c.Config.Transport == "ktls" || c.Config.ClientTransport == "ktls"; ktls && strings.Contains(why, "kernel TLS") {
+			why = "no TLS in this kernel: modprobe tls, or make sweep-lab" // Validity has the reason whole
 		}
 		if who[why] == nil {
 			reasons = append(reasons, why)

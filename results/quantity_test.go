@@ -140,3 +140,28 @@ func TestValidityTableSaysWhoseAndWhatForAndWhatMends(t *testing.T) {
 		t.Errorf("something is cut:\n%s", b.String())
 	}
 }
+
+// One load run by hand says what waited for whom, and how far to trust it.
+func TestALoadByHandSaysHowFarToTrustIt(t *testing.T) {
+	x := clientLimited(trial(hd(2), 9*units.Gbps, 1, 8000, 0.06))
+	x.Load.Strain.SendLag, x.Load.UnsentPackets = measure.Histogram{Count: 9, P99NS: 40_000}, 10
+	var names []string
+	for _, r := range LoadTable("a load", x.Load).Rows {
+		names = append(names, r[0])
+	}
+	for _, want := range []string{"client's share", "sockets full", "client's to send", "data waiting"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no %s in %q", want, names)
+		}
+	}
+	if s := LoadTrust(x.Load, ""); !strings.Contains(s, "client-limited") || strings.Contains(s, "--cpus of either") {
+		t.Error(s)
+	}
+	carried := trial(hd(1), units.Gbps, 1, 1000, 0.3).Load
+	if s := LoadTrust(carried, "0-1"); !strings.HasPrefix(s, "every number is trusted") {
+		t.Error(s)
+	}
+	if s := LoadTrust(carried, "0-3"); !strings.Contains(s, "CPU 2: use --cpus of either") {
+		t.Error(s)
+	}
+}
