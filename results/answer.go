@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/measure"
 )
 
@@ -18,8 +19,8 @@ type Answer struct {
 	Setup      string // in one line
 	Rate       string // of CPU time and latency; empty if there is none
 	Rows       []AnswerRow
-	More       int // rows that are in the report only
-	NotHere    []string
+	HasTS      bool     // the sweep has a baseline to stand beside
+	NotHere    []string // configurations that cannot be measured on this host, a line a reason
 	Findings   []string
 	Trust      string
 }
@@ -42,7 +43,7 @@ const (
 
 // NewAnswer makes the answer of a set of records.
 func NewAnswer(set *Set, points []*PointStats, ceilings []Ceiling, versus []Versus) *Answer {
-	a := &Answer{Setup: setupLine(&set.Environment, ceilings)}
+	a := &Answer{Setup: setupLine(&set.Environment, ceilings), HasTS: len(versus) > 0}
 	a.Unfinished = set.interruption()
 	a.rows(ceilings, versus)
 	a.Findings = headlines(points, ceilings, versus)
@@ -54,6 +55,7 @@ func NewAnswer(set *Set, points []*PointStats, ceilings []Ceiling, versus []Vers
 // lines of their own.
 func (a *Answer) rows(ceilings []Ceiling, versus []Versus) {
 	names := answerNames(ceilings)
+	a.NotHere = notHereLines(ceilings)
 	oneRate := true
 	for _, v := range versus {
 		oneRate = oneRate && v.Rate == versus[0].Rate && v.Rate > 0
@@ -69,7 +71,6 @@ func (a *Answer) rows(ceilings []Ceiling, versus []Versus) {
 	for i := range ceilings {
 		c := &ceilings[i]
 		if c.NotHere {
-			a.notHere(names[c.Config], c.NA)
 			continue
 		}
 		r := AnswerRow{Name: names[c.Config], Ceiling: c, Of: Bounded{NA: "the sweep has no TS"}}
@@ -83,12 +84,35 @@ func (a *Answer) rows(ceilings []Ceiling, versus []Versus) {
 	}
 }
 
-// notHere adds a configuration that cannot be measured on this host, once a reason.
-func (a *Answer) notHere(name, why string) {
-	line := name + ": n/a: " + why
-	if !slices.Contains(a.NotHere, line) {
-		a.NotHere = append(a.NotHere, line)
+// notHereLines are the configurations that cannot be measured on this host, a line a
+// reason, with what would mend it.
+func notHereLines(ceilings []Ceiling) []string {
+	names := answerNames(ceilings)
+	var reasons []string
+	who := map[string][]string{}
+	for _, c := range ceilings {
+		if !c.NotHere {
+			continue
+		}
+		why := c.NA
+		if ktls := c.Config.Transport == "ktls" || c.Config.ClientTransport == "ktls"; ktls && strings.Contains(why, "kernel TLS") {
+			why = "no TLS in this kernel: modprobe tls, or make sweep-lab" // Validity has the reason whole
+		}
+		if who[why] == nil {
+			reasons = append(reasons, why)
+		}
+		who[why] = append(who[why], names[c.Config])
 	}
+	var out []string
+	for _, why := range reasons {
+		n := who[why]
+		of := strings.Join(n, ", ")
+		if len(n) > 3 {
+			of = fmt.Sprintf("%s and %d more", n[0], len(n)-1)
+		}
+		out = append(out, fmt.Sprintf("Not here: %s: %s.", of, why))
+	}
+	return out
 }
 
 // beside fills in what a comparison says of the row.
@@ -104,8 +128,8 @@ func (r *AnswerRow) beside(v *Versus) {
 	}
 }
 
-// Shown are the rows that a screen has room for: all, or the best of each relay and
-// transport, the highest first to be kept; and how many are left out.
+// Shown are the rows that stand where there is no room for all: the best of each
+// relay and transport; and how many are left out.
 func (a *Answer) Shown(room int) (rows []AnswerRow, left int) {
 	if len(a.Rows) <= room {
 		return a.Rows, 0
@@ -124,9 +148,7 @@ func (a *Answer) Shown(room int) (rows []AnswerRow, left int) {
 		}
 	}
 	for _, k := range order {
-		if len(rows) < room {
-			rows = append(rows, best[k])
-		}
+		rows = append(rows, best[k])
 	}
 	return rows, len(a.Rows) - len(rows)
 }
@@ -209,7 +231,7 @@ func setupLine(env *Environment, ceilings []Ceiling) string {
 		l := ceilings[0].Config.Load
 		same := !slices.ContainsFunc(ceilings, func(c Ceiling) bool { return c.Config.Load != l })
 		if same {
-			parts = append(parts, fmt.Sprintf("%d %s, %dB, burst %s", l.Pairs, l.Pattern, l.PayloadBytes, l.burst()))
+			parts = append(parts, fmt.Sprintf("%d %s of %dB, burst %s", l.Pairs, l.Pattern, l.PayloadBytes, l.burst()))
 		}
 	}
 	var relay, client *HostEntry
@@ -227,13 +249,15 @@ func setupLine(env *Environment, ceilings []Ceiling) string {
 		if relay.Host.Same(client.Host) {
 			where = "one host"
 		}
-		parts = append(parts, fmt.Sprintf("%s: relay CPUs %s, client CPUs %s", where, relay.CPUs, client.CPUs))
-		parts = append(parts, "Linux "+relay.Host.Kernel)
+		parts = append(parts, fmt.Sprintf("%s: relay CPUs %s, client %s", where, relay.CPUs, client.CPUs))
 	}
 	for _, v := range env.Relays {
 		if v.Name == RelayDerper && v.NA == "" {
 			parts = append(parts, "TS = derper "+shortVersion(v.Version))
 		}
+	}
+	if relay != nil {
+		parts = append(parts, "Linux "+relay.Host.Kernel)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -398,17 +422,34 @@ func trustLine(trials []*Trial, points []*PointStats) string {
 	return s
 }
 
-// LoadTrust is the trust line of one load that was run by hand: the relay's side is
-// not known.
+// LoadTrust is the trust line of one load that was run by hand: the relay's own counts
+// are not known. relayCPUs is where the relay may run if it is on this host, else empty.
 func LoadTrust(l *measure.Load, relayCPUs string) string {
 	t := &Trial{Schema: SchemaVersion, Kind: KindTrial, Load: l, Point: Point{Offered: l.Offered}}
 	t.Validity = Judge(t)
+	if relay, err := cpu.Parse(relayCPUs); err == nil {
+		if both := relay.Intersection(loadCPUs(l)); !both.IsEmpty() {
+			t.Validity = append(t.Validity, Finding{Oversubscribed, fmt.Sprintf("relay and load may both run on CPU %s: use --cpus of either", both)})
+		}
+	}
 	if len(t.Validity) == 0 {
-		return "every number of the client's is trusted; the relay's own counts were not checked"
+		return "every number is trusted as far as the client can tell; the relay's own counts were not checked"
 	}
 	var parts []string
 	for _, f := range t.Validity {
-		parts = append(parts, fmt.Sprintf("%s not trusted: %s: %s; %s", infoOf(f.Code).spoils, f.Code, f.Detail, infoOf(f.Code).remedy))
+		i := infoOf(f.Code)
+		parts = append(parts, fmt.Sprintf("%s not trusted: %s (%s); %s", i.spoils, f.Code, f.Detail, i.remedy))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// loadCPUs are the CPUs that the load's threads are pinned to.
+func loadCPUs(l *measure.Load) cpu.Set {
+	var set cpu.Set
+	for _, th := range l.Threads {
+		if s, err := cpu.Parse(th.CPU); err == nil {
+			set = set.Union(s)
+		}
+	}
+	return set
 }

@@ -18,8 +18,8 @@ var benchUnits = []struct{ unit, better string }{
 	{"relay-CPU-%", "lower"}, {"CPU-s/Gbit", "lower"},
 }
 
-// WriteBench writes the valid trials in the Go benchmark format, one line a
-// trial, so that benchstat works on them as it is.
+// WriteBench writes the trials in the Go benchmark format, one line a trial, each
+// with the quantities that can be trusted, so that benchstat works on them as it is.
 func WriteBench(w io.Writer, set *Set) error {
 	out := benchfmt.NewWriter(w)
 	for _, u := range benchUnits {
@@ -29,10 +29,14 @@ func WriteBench(w io.Writer, set *Set) error {
 		}
 	}
 	for _, t := range set.Trials {
-		if t.Kind != KindTrial || !t.Valid() {
+		if t.Kind != KindTrial || !anything(t) {
 			continue
 		}
-		if err := out.Write(benchResult(set, t)); err != nil {
+		r := benchResult(set, t)
+		if len(r.Values) == 0 {
+			continue
+		}
+		if err := out.Write(r); err != nil {
 			return err
 		}
 	}
@@ -59,27 +63,25 @@ func benchResult(set *Set, t *Trial) *benchfmt.Result {
 	value := func(v float64, unit string) {
 		r.Values = append(r.Values, benchfmt.Value{Value: v, Unit: unit})
 	}
-	value(l.DeliveredBps/1e6, "delivered-Mbit/s")
-	value(l.SentBps/1e6, "sent-Mbit/s")
-	if loss, ok := l.Loss(); ok {
-		value(100*loss, "loss-%")
+	if t.Trusts(Throughput) {
+		value(l.DeliveredBps/1e6, "delivered-Mbit/s")
+		value(l.SentBps/1e6, "sent-Mbit/s")
+		if loss, ok := l.Loss(); ok {
+			value(100*loss, "loss-%")
+		}
+		if s, ok := l.Shortfall(); ok {
+			value(100*s, "shortfall-%")
+		}
+		if cv := IntervalCV(l.IntervalDeliveredBps); !math.IsNaN(cv) {
+			value(100*cv, "interval-CV-%")
+		}
 	}
-	if s, ok := l.Shortfall(); ok {
-		value(100*s, "shortfall-%")
-	}
-	if cv := IntervalCV(l.IntervalDeliveredBps); !math.IsNaN(cv) {
-		value(100*cv, "interval-CV-%")
-	}
-	lat := l.Latency
-	if t.Point.Load.RTT {
-		lat = l.RTT
-	}
-	if lat.Count > 0 {
+	if lat := t.latency(); lat.Count > 0 && t.Trusts(Latency) {
 		value(float64(lat.P50NS)/1e3, "p50-us")
 		value(float64(lat.P99NS)/1e3, "p99-us")
 		value(float64(lat.P999NS)/1e3, "p99.9-us")
 	}
-	if cpus, perGbit := t.relayCost(); !math.IsNaN(cpus) {
+	if cpus, perGbit := t.relayCost(); !math.IsNaN(cpus) && t.Trusts(Cost) {
 		value(100*cpus, "relay-CPU-%")
 		if !math.IsNaN(perGbit) {
 			value(perGbit, "CPU-s/Gbit")

@@ -7,7 +7,7 @@ func CalibrationTable(trials []*Trial) *Table {
 	t := &Table{
 		Title: "The client alone, sender to receiver without a relay",
 		Columns: []Column{
-			{Head: "Load", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %", Full: "interval CV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
+			{Head: "Load", Left: true}, {Head: "Trans-\nport", Full: "Transport", Left: true}, {Head: "Limit\nMbps"}, {Head: "Loss\n%"}, {Head: "intv\nCV %", Full: "interval CV %"}, {Head: "Busiest\nthread %"}, {Head: "CPUs", Left: true},
 		},
 	}
 	for _, tr := range trials {
@@ -15,7 +15,7 @@ func CalibrationTable(trials []*Trial) *Table {
 			continue
 		}
 		if !tr.OK() {
-			t.Rows = append(t.Rows, []string{tr.Point.Load.String(), na, na, na, na, tr.ClientCPUs})
+			t.Rows = append(t.Rows, []string{tr.Point.Load.String(), tr.Point.Transport, na, na, na, na, tr.ClientCPUs})
 			t.addNote("n/a: " + firstLine(tr.Error+tr.NA))
 			continue
 		}
@@ -28,7 +28,7 @@ func CalibrationTable(trials []*Trial) *Table {
 			continue
 		}
 		t.Rows = append(t.Rows, []string{
-			tr.Point.Load.String(), mbps(tr.Load.DeliveredBps), loss,
+			tr.Point.Load.String(), tr.Point.Transport, mbps(tr.Load.DeliveredBps), loss,
 			percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
 		})
 	}
@@ -44,7 +44,7 @@ func (t *Table) calibrationOfHosts(tr *Trial, loss string) {
 		}
 	}
 	t.Rows = append(t.Rows, []string{
-		tr.Point.Load.String(), mbps(limit), loss,
+		tr.Point.Load.String(), tr.Point.Transport, mbps(limit), loss,
 		percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), plural(len(tr.Load.Hosts), "host"),
 	})
 	for _, h := range tr.Load.Hosts {
@@ -52,7 +52,7 @@ func (t *Table) calibrationOfHosts(tr *Trial, loss string) {
 		if h.SentPackets > 0 {
 			lost = percent(1 - float64(h.DeliveredPackets)/float64(h.SentPackets))
 		}
-		t.Rows = append(t.Rows, []string{"  " + h.Agent, mbps(h.LimitBps), lost, "", percent(h.Busiest), h.CPUs})
+		t.Rows = append(t.Rows, []string{"  " + h.Agent, tr.Point.Transport, mbps(h.LimitBps), lost, "", percent(h.Busiest), h.CPUs})
 	}
 	t.addNote("With several hosts each sends as many flows as it has a share of, by itself, all at once. A host's limit is the rate offered to all at which it would be at its own; that of all is the least.")
 }

@@ -125,7 +125,7 @@ func fallsBack(rs []rung, level float64) bool {
 // offered rates, up to the one that delivers most: beyond it the delivered rate
 // does not rise, and is no measure of load. A point without a valid run, or without
 // a value, is none.
-func rungsOf(points []*PointStats, runs map[Point][]*Trial, value func(*Trial) float64) []rung {
+func rungsOf(points []*PointStats, runs map[Point][]*Trial, e *evidence) []rung {
 	var rs []rung
 	for _, p := range points {
 		if p.Valid == 0 {
@@ -133,7 +133,7 @@ func rungsOf(points []*PointStats, runs map[Point][]*Trial, value func(*Trial) f
 		}
 		r := rung{load: p.DeliveredBps.Mean, point: p}
 		for _, t := range runs[p.Point] {
-			if v := value(t); t.Valid() && !math.IsNaN(v) {
+			if v := e.of(t); t.Counts() && t.Trusts(e.quantity) && !math.IsNaN(v) {
 				r.values = append(r.values, v)
 			}
 		}
@@ -146,26 +146,28 @@ func rungsOf(points []*PointStats, runs map[Point][]*Trial, value func(*Trial) f
 
 // evidence is a quantity that is looked at over the load.
 type evidence struct {
-	key   string // in JSON
-	name  string
-	unit  string
-	up    rise
-	of    func(*Trial) float64 // NaN: it has none
-	print func(float64) string
+	key  string // in JSON
+	name string
+	unit string
+	up   rise
+	// quantity is what a trial must be trusted with.
+	quantity Quantity
+	of       func(*Trial) float64 // NaN: it has none
+	print    func(float64) string
 }
 
 // llcEvidence shows a cache cliff; the software's shows that something
 // costs more, whatever it is.
 var (
-	llcEvidence = evidence{"llc_miss_share", "LLC miss rate", "%", shareRise, func(t *Trial) float64 {
+	llcEvidence = evidence{"llc_miss_share", "LLC miss rate", "%", shareRise, Cost, func(t *Trial) float64 {
 		if vs := t.counterValues(); vs != nil && vs[llcMiss].na == "" {
 			return vs[llcMiss].value
 		}
 		return math.NaN()
 	}, percent}
 	softEvidence = []evidence{
-		{"relay_cpu_seconds_per_gbit", "relay CPU time", "CPU-s/Gbit", costRise, func(t *Trial) float64 { _, g := t.relayCost(); return g }, number},
-		{"interval_cv", "interval CV", "%", shareRise, func(t *Trial) float64 { return IntervalCV(t.Load.IntervalDeliveredBps) }, percent},
+		{"relay_cpu_seconds_per_gbit", "relay CPU time", "CPU-s/Gbit", costRise, Cost, func(t *Trial) float64 { _, g := t.relayCost(); return g }, number},
+		{"interval_cv", "interval CV", "%", shareRise, Throughput, func(t *Trial) float64 { return IntervalCV(t.Load.IntervalDeliveredBps) }, percent},
 	}
 )
 
@@ -209,7 +211,7 @@ func Cliffs(points []*PointStats, trials []*Trial) []CliffResult {
 }
 
 func look(points []*PointStats, runs map[Point][]*Trial, e *evidence) CliffResult {
-	r := CliffResult{Config: points[0].Point.Config, evidence: e, rungs: rungsOf(points, runs, e.of)}
+	r := CliffResult{Config: points[0].Point.Config, evidence: e, rungs: rungsOf(points, runs, e)}
 	if len(r.rungs) < 2 {
 		r.NA = whyNoRungs(points, e, len(r.rungs))
 		return r

@@ -41,6 +41,16 @@ func (c counts) perSecond(n measure.Count) (float64, string) {
 	return *n.Value / c.Seconds, ""
 }
 
+// raw is a count as it is.
+func raw(n measure.Count) (float64, string) { return n.Float(), n.NA }
+
+func millions(v float64) string { return number(v / 1e6) }
+
+// counterNamed is the place of a metric in counterMetrics, by its key.
+func counterNamed(key string) int {
+	return slices.IndexFunc(counterMetrics, func(m counterMetric) bool { return m.key == key })
+}
+
 // quotient is a share of two counts; each is scaled for itself.
 func quotient(part, whole measure.Count) (float64, string) {
 	for _, n := range []measure.Count{part, whole} {
@@ -60,6 +70,10 @@ var counterMetrics = []counterMetric{
 	{"instructions_per_packet", Column{Head: "instr.\n/packet", Full: "instructions/packet"}, true, func(c counts) (float64, string) { return c.per(c.Instructions, 1) }, number},
 	{"instructions_per_cycle", Column{Head: "IPC", Full: "instructions per cycle"}, true, func(c counts) (float64, string) { return quotient(c.Instructions, c.Cycles) }, number},
 	{"llc_miss_share", Column{Head: "LLC\nmiss %"}, true, func(c counts) (float64, string) { return quotient(c.LLCMisses, c.LLCLoads) }, percent},
+	{"llc_misses_per_packet", Column{Head: "LLC miss\n/packet", Full: "LLC load misses/packet"}, true, func(c counts) (float64, string) { return c.per(c.LLCMisses, 1) }, number},
+	{"llc_misses", Column{Head: "LLC miss\n10⁶", Full: "LLC load misses in the window, millions"}, true, func(c counts) (float64, string) { return raw(c.LLCMisses) }, millions},
+	{"l1d_misses_per_packet", Column{Head: "L1 miss\n/packet", Full: "L1 data-cache load misses/packet"}, true, func(c counts) (float64, string) { return c.per(c.L1Misses, 1) }, number},
+	{"l1d_misses", Column{Head: "L1 miss\n10⁶", Full: "L1 data-cache load misses in the window, millions"}, true, func(c counts) (float64, string) { return raw(c.L1Misses) }, millions},
 	{"branch_miss_share", Column{Head: "branch\nmiss %"}, true, func(c counts) (float64, string) { return quotient(c.BranchMisses, c.Branches) }, percent},
 	{"context_switches_per_kpacket", Column{Head: "switches\n/kpacket", Full: "context switches/kpacket"}, false, func(c counts) (float64, string) { return c.per(c.ContextSwitches, 1000) }, number},
 	{"migrations_per_second", Column{Head: "migr.\n/s", Full: "migrations/s"}, false, func(c counts) (float64, string) { return c.perSecond(c.Migrations) }, number},
@@ -83,7 +97,7 @@ var counterMetrics = []counterMetric{
 }
 
 // llcMiss is the place of the LLC miss rate in counterMetrics.
-var llcMiss = slices.IndexFunc(counterMetrics, func(m counterMetric) bool { return m.key == "llc_miss_share" })
+var llcMiss = counterNamed("llc_miss_share")
 
 // CounterStats is what the counters of a point's runs say together.
 type CounterStats struct {
@@ -123,7 +137,7 @@ func counters(ts []*Trial) CounterStats {
 
 // note keeps what a reader must know of how a run was counted.
 func (s *CounterStats) note(p *measure.PerfCounters) {
-	for _, c := range []measure.Count{p.Cycles, p.Instructions, p.LLCLoads, p.LLCMisses, p.Branches, p.BranchMisses} {
+	for _, c := range []measure.Count{p.Cycles, p.Instructions, p.LLCLoads, p.LLCMisses, p.L1Misses, p.Branches, p.BranchMisses} {
 		if c.Running != nil && !(s.Running <= *c.Running) {
 			s.Running = *c.Running
 		}

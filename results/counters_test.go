@@ -28,7 +28,7 @@ func perfOf(t *Trial, cyclesPerPacket, llcMiss float64) *measure.PerfCounters {
 	return &measure.PerfCounters{
 		Seconds: seconds, Threads: 6,
 		Cycles: hw(cyclesPerPacket * packets), Instructions: hw(1.5 * cyclesPerPacket * packets),
-		LLCLoads: hw(10 * packets), LLCMisses: hw(10 * llcMiss * packets),
+		LLCLoads: hw(10 * packets), LLCMisses: hw(10 * llcMiss * packets), L1Misses: hw(60 * packets),
 		Branches: hw(200 * packets), BranchMisses: hw(2 * packets),
 		ContextSwitches: hw(0.02 * packets), Migrations: hw(1), PageFaults: hw(40),
 		UserSeconds: measure.CountOf(0.5, "/proc/PID/stat"), SystemSeconds: measure.CountOf(1.5, "/proc/PID/stat"),
@@ -38,7 +38,7 @@ func perfOf(t *Trial, cyclesPerPacket, llcMiss float64) *measure.PerfCounters {
 
 // withoutPMU takes away what a virtual machine does not count.
 func withoutPMU(p *measure.PerfCounters) *measure.PerfCounters {
-	for _, c := range []*measure.Count{&p.Cycles, &p.Instructions, &p.LLCLoads, &p.LLCMisses, &p.Branches, &p.BranchMisses} {
+	for _, c := range []*measure.Count{&p.Cycles, &p.Instructions, &p.LLCLoads, &p.LLCMisses, &p.L1Misses, &p.Branches, &p.BranchMisses} {
 		*c = measure.NoCount(noPMU)
 	}
 	return p
@@ -165,6 +165,7 @@ func TestCounterFigures(t *testing.T) {
 	tr.Relay.Perf = perfOf(tr, 4000, 0.1)
 	want := map[string]float64{
 		"cycles_per_packet": 4000, "instructions_per_packet": 6000, "instructions_per_cycle": 1.5, "llc_miss_share": 0.1,
+		"llc_misses_per_packet": 1, "llc_misses": 178571.42857142858, "l1d_misses_per_packet": 60, "l1d_misses": 10714285.714285715,
 		"branch_miss_share": 0.01, "context_switches_per_kpacket": 20, "migrations_per_second": 0.5,
 		"page_faults_per_second": 20, "net_softirqs_per_kpacket": 100, "softirq_share": 0.21, "user_share": 0.25,
 	}

@@ -61,6 +61,13 @@ var derivedColumns = []struct {
 	of   func(*Trial) string
 }{
 	{"valid", func(t *Trial) string { return strconv.FormatBool(t.Valid()) }},
+	{"trusted", func(t *Trial) string { return (everything &^ t.Spoiled()).String() }},
+	{"cause", func(t *Trial) string {
+		if !t.OK() {
+			return ""
+		}
+		return string(CauseOf(t))
+	}},
 	{"loss_share", func(t *Trial) string {
 		if t.OK() {
 			if v, ok := t.Load.Loss(); ok {

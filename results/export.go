@@ -22,6 +22,7 @@ func exporters() []exporter {
 		{"bench", func(w io.Writer, s *Set, _ units.Rate) error { return WriteBench(w, s) }},
 		{"json", WriteReportJSON},
 		{"csv", func(w io.Writer, s *Set, _ units.Rate) error { return WriteCSV(w, s) }},
+		{"csv-points", func(w io.Writer, s *Set, _ units.Rate) error { return WritePointsCSV(w, s) }},
 		{"github", func(w io.Writer, s *Set, _ units.Rate) error { return writeGitHub(w, s, false) }},
 		{"github-smaller", func(w io.Writer, s *Set, _ units.Rate) error { return writeGitHub(w, s, true) }},
 		{"bmf", func(w io.Writer, s *Set, _ units.Rate) error { return writeBMF(w, s) }},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -115,11 +116,52 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-func csvOffered(r units.Rate) string {
-	if r.IsMax() {
-		return "max"
+// A row a point, with the intervals, in a table that a person can look over.
+func TestPointsCSVHasARowAPointWithItsIntervals(t *testing.T) {
+	var b bytes.Buffer
+	if err := WritePointsCSV(&b, sampleSet()); err != nil {
+		t.Fatal(err)
 	}
-	return strconv.FormatFloat(float64(r), 'g', -1, 64)
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, err := Points(sampleSet().Trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != len(points)+1 || len(rows[0]) > 30 {
+		t.Fatalf("%d rows of %d columns for %d points", len(rows), len(rows[0]), len(points))
+	}
+	cell := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
+	number := func(row []string, name string) float64 {
+		v, err := strconv.ParseFloat(cell(row, name), 64)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		return v
+	}
+	for _, r := range rows[1:] {
+		if cell(r, "transport") == "ktls" {
+			if cell(r, "na") == "" || cell(r, "delivered_bps") != "" {
+				t.Errorf("what cannot be measured: %q", r)
+			}
+			continue
+		}
+		for _, q := range []string{"delivered_%sbps", "relay_cpu_seconds_per_gbit%s", "latency_p99_%sns"} {
+			lo, hi := fmt.Sprintf(q, "lower_"), fmt.Sprintf(q, "upper_")
+			if strings.HasSuffix(q, "%s") {
+				lo, hi = fmt.Sprintf(q, "_lower"), fmt.Sprintf(q, "_upper")
+			}
+			if !(number(r, lo) <= number(r, hi)) {
+				t.Errorf("%s %s, %s %s", lo, cell(r, lo), hi, cell(r, hi))
+			}
+		}
+		bound := cell(r, "workers") == "2" && cell(r, "relay") == RelayHD && cell(r, "offered_bps") == "9e+09"
+		if (cell(r, "lower_bound") == "true") != bound || (cell(r, "trusted") == "all") == bound {
+			t.Errorf("lower bound %s, trusted %s: %q", cell(r, "lower_bound"), cell(r, "trusted"), r)
+		}
+	}
 }
 
 // The tax that the real benchstat computes from bench.txt is the report's.

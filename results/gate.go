@@ -261,14 +261,18 @@ func rank(v Verdict) int {
 func (g *Gate) missing() {
 	why := map[Point]string{}
 	for _, t := range g.New.Trials {
-		if t.Kind == KindTrial && !t.Valid() {
+		if t.Kind == KindTrial && !t.Trusts(Throughput) {
 			switch {
 			case t.NA != "":
 				why[t.Point] = "n/a: " + t.NA
 			case t.Error != "":
 				why[t.Point] = "failed: " + firstLine(t.Error)
-			case len(t.Validity) > 0:
-				why[t.Point] = string(t.Validity[0].Code)
+			default:
+				for _, f := range t.Validity {
+					if infoOf(f.Code).spoils&Throughput != 0 {
+						why[t.Point] = string(f.Code)
+					}
+				}
 			}
 		}
 	}
@@ -294,8 +298,8 @@ func (g *Gate) lacks(here, there side, why map[Point]string) (others int) {
 			why[point] = fmt.Sprintf("interrupted: %s still to be made", plural(left, "run"))
 		}
 	}
-	need, has := runsNeeded(Alpha, g.Paired), validPoints(here.Set)
-	for p, n := range validPoints(there.Set) {
+	need, has := runsNeeded(Alpha, g.Paired), trustedPoints(here.Set, withThroughput)
+	for p, n := range trustedPoints(there.Set, withThroughput) {
 		reason, planned := why[p]
 		switch {
 		case !underTest(p.Config) || n < need || has[p] >= need:

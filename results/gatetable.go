@@ -1,9 +1,11 @@
 package results
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // Write writes the comparison: for a terminal, or as Markdown for the summary of
@@ -11,6 +13,64 @@ import (
 func (g *Gate) Write(w io.Writer, f Format) error {
 	s := section{title: "Comparison: " + g.Outcome.String(), text: g.text(), tables: g.tables(), after: g.after()}
 	return s.write(w, f)
+}
+
+// WriteScreen writes the comparison on one screen of 24 lines, the regressions
+// first. where says where all of it is.
+func (g *Gate) WriteScreen(w io.Writer, where ...string) error {
+	for n := len(g.Changes); ; n-- {
+		screen, err := g.screen(n, where)
+		if err != nil {
+			return err
+		}
+		if lines(screen) <= answerLines || n == 0 {
+			_, err := w.Write(screen.Bytes())
+			return err
+		}
+	}
+}
+
+// screen is the comparison with so many of its changes.
+func (g *Gate) screen(n int, where []string) (*bytes.Buffer, error) {
+	var b bytes.Buffer
+	writeWrapped(&b, "Comparison: "+g.Outcome.String()+".")
+	text := g.text()
+	for _, l := range text[:min(len(text), 4)] {
+		writeWrapped(&b, l)
+	}
+	t := &Table{Keys: 1, Columns: []Column{
+		{Head: "Relay", Left: true}, {Head: "Offered"}, {Head: "Metric", Left: true}, {Head: "Base"}, {Head: "New"},
+		{Head: "Change", Left: true}, {Head: "Verdict", Left: true},
+	}}
+	said := map[Verdict]int{}
+	for i, c := range g.Changes {
+		if i >= n || c.Verdict == IsNoise {
+			said[c.Verdict]++
+			continue
+		}
+		t.Rows = append(t.Rows, []string{g.names[c.Point.Config], c.Point.Offered.String(), c.Of, c.Metric.show(c.Base.Mean), c.Metric.show(c.New.Mean), c.Metric.change(c.Change.Value), string(c.Verdict)})
+	}
+	if len(t.Rows) > 0 {
+		if err := t.narrowed(TerminalWidth).Write(&b, Terminal); err != nil {
+			return nil, err
+		}
+	}
+	var more []string
+	for _, v := range []Verdict{IsRegression, IsImprovement, IsBelowFloor, IsNoise} {
+		if said[v] > 0 {
+			more = append(more, fmt.Sprintf("%d %s", said[v], v))
+		}
+	}
+	if g.Still > 0 {
+		more = append(more, fmt.Sprintf("%d that never left their floors", g.Still))
+	}
+	if len(more) > 0 {
+		writeWrapped(&b, "Further changes, not shown: "+strings.Join(more, ", ")+".")
+	}
+	for _, l := range where {
+		writeWrapped(&b, l)
+	}
+	return &b, nil
 }
 
 func (g *Gate) text() []string {

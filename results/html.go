@@ -10,8 +10,8 @@ import (
 // writeHTML hands the report to the page.
 func (r *Report) writeHTML(w io.Writer) error {
 	p := page.Page{Title: "hdbench: " + r.title}
-	for _, s := range r.sections {
-		out := page.Section{Title: s.title, Before: s.text, After: s.after, Commands: s.commands}
+	for i, s := range r.sections {
+		out := page.Section{Title: s.title, First: i == 0 && r.answer != nil, Before: s.text, After: s.after, Commands: s.commands}
 		if len(s.figures) > 0 {
 			out.Legend = s.legend
 		}
@@ -40,7 +40,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 func (t *Table) page() page.Table {
 	out := page.Table{Title: t.Title, Rows: t.Rows, Notes: t.Notes}
 	for _, c := range t.Columns {
-		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left, Prose: c.Prose})
+		out.Columns = append(out.Columns, page.Column{Head: strings.TrimSpace(c.full()), Text: c.Left, Prose: c.Prose, Tip: c.Tip})
 	}
 	return out
 }

@@ -42,6 +42,18 @@ func LoadTable(title string, l *measure.Load) *Table {
 		add("records sent", meanRecord(s.BytesSent, s.RecordsSent), "bytes mean", fmt.Sprintf("%d records, TLS 1.3 %s, sealed by the client's %s", s.RecordsSent, shortSuite([]string{s.Suite}), s.Transport))
 		add("received", meanRecord(s.BytesReceived, s.RecordsReceived), "bytes mean", fmt.Sprintf("%d records", s.RecordsReceived))
 	}
+	if s := l.Strain; s != nil {
+		if own, ok := clientShare(l); ok {
+			add("client's share", duration(own, 1), "p99", "of the latency, at most: late sends that nobody held back, and data that waited to be read")
+		}
+		add("sockets full", percent(s.Blocked), "% time", "the senders waited for the relay")
+		if l.UnsentPackets > 0 {
+			add("client's to send", fmt.Sprint(s.DueUnsent), "packets", fmt.Sprintf("of the %d that were due and not sent, those that nobody else held", l.UnsentPackets))
+		}
+		if s.QueueLooks > 0 {
+			add("data waiting", percent(portion(float64(s.QueueWaiting), float64(s.QueueLooks))), "% looks", fmt.Sprintf("that found over %d KiB at a receiver", measure.QueueBound>>10))
+		}
+	}
 	for _, th := range l.Threads {
 		add("thread CPU "+th.CPU, percent(th.Busy), "% busy", th.Role)
 	}

@@ -20,9 +20,12 @@ type Metric struct {
 	// Floor is the least change that is called a regression where no A/A runs
 	// are given: a choice, held against A/A runs in docs/METHOD.md.
 	Floor float64
-	value func(*Trial) float64 // NaN where the trial has none
-	show  func(float64) string
-	scale float64 // of value, to Unit
+	// Quantity is what of a trial it is: only trials that can be trusted with it are
+	// judged. A lower bound of the throughput is none.
+	Quantity Quantity
+	value    func(*Trial) float64 // NaN where the trial has none
+	show     func(float64) string
+	scale    float64 // of value, to Unit
 }
 
 // metricLoss is the metric that is judged at some points only.
@@ -31,20 +34,20 @@ const metricLoss = "loss"
 // Metrics are what a comparison judges, in the order of its tables.
 func Metrics() []Metric {
 	return []Metric{
-		{Name: "delivered", Head: "delivered Mbps", Unit: "Mbit/s", Relative: true, Floor: 0.03, scale: 1e-6,
+		{Quantity: Throughput, Name: "delivered", Head: "delivered Mbps", Unit: "Mbit/s", Relative: true, Floor: 0.03, scale: 1e-6,
 			value: func(t *Trial) float64 { return t.Load.DeliveredBps },
 			show:  mbps},
-		{Name: metricLoss, Head: "loss %", Unit: "%", UpIsWorse: true, Floor: 0.01, scale: 100,
+		{Quantity: Throughput, Name: metricLoss, Head: "loss %", Unit: "%", UpIsWorse: true, Floor: 0.01, scale: 100,
 			value: func(t *Trial) float64 {
 				if loss, ok := t.Load.Loss(); ok {
 					return loss
 				}
 				return math.NaN()
 			}, show: percent},
-		{Name: "cpu", Head: "CPU-s/Gbit", Unit: "CPU-s/Gbit", UpIsWorse: true, Relative: true, Floor: 0.05, scale: 1,
+		{Quantity: Cost, Name: "cpu", Head: "CPU-s/Gbit", Unit: "CPU-s/Gbit", UpIsWorse: true, Relative: true, Floor: 0.05, scale: 1,
 			value: func(t *Trial) float64 { _, perGbit := t.relayCost(); return perGbit },
 			show:  func(v float64) string { return fmt.Sprintf("%#.3g", v) }},
-		{Name: "p99", Head: "latency p99", Unit: "us", UpIsWorse: true, Relative: true, Floor: 0.5, scale: 1e-3,
+		{Quantity: Latency, Name: "p99", Head: "latency p99", Unit: "us", UpIsWorse: true, Relative: true, Floor: 0.5, scale: 1e-3,
 			value: func(t *Trial) float64 {
 				if h := t.latency(); h.Count > 0 {
 					return float64(h.P99NS)
@@ -52,7 +55,7 @@ func Metrics() []Metric {
 				return math.NaN()
 			},
 			show: func(v float64) string { return duration(int64(v), 1) }},
-		{Name: "interval-cv", Head: "interval CV %", Unit: "%", UpIsWorse: true, Floor: 0.05, scale: 100,
+		{Quantity: Throughput, Name: "interval-cv", Head: "interval CV %", Unit: "%", UpIsWorse: true, Floor: 0.05, scale: 100,
 			value: func(t *Trial) float64 { return IntervalCV(t.Load.IntervalDeliveredBps) }, show: percent},
 	}
 }

@@ -121,9 +121,9 @@ func compareBurst(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
-// AtLeast reports whether the point's throughput is a lower bound: more than a
-// quarter of the runs that count are.
-func (p *PointStats) AtLeast() bool { return 4*p.Bounds > p.Valid }
+// AtLeast reports whether the point's throughput is a lower bound: most of the runs
+// that count are.
+func (p *PointStats) AtLeast() bool { return 2*p.Bounds > p.Valid }
 
 // WasCarried reports whether most of the runs that count carried the rate.
 func (p *PointStats) WasCarried() bool { return p.Valid > 0 && 2*p.Carried > p.Valid }

@@ -18,7 +18,7 @@ const (
 func (f *findings) profiles(ps []Profiled) {
 	for _, best := range f.bests() {
 		for _, p := range ps {
-			if p.Config != best.Config || p.Profile == nil || !p.Trial.Valid() ||
+			if p.Config != best.Config || p.Profile == nil || !p.Trial.Trusts(Cost) ||
 				p.Profile.Samples < findingSamples || p.Profile.Named() < findingNamed {
 				continue
 			}

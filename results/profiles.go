@@ -49,7 +49,7 @@ func profiledCost(t *Trial, trials []*Trial) (Ratio, int) {
 	_, with := t.relayCost()
 	var without []float64
 	for _, o := range trials {
-		if _, v := o.relayCost(); o.Kind == KindTrial && o.Point == t.Point && o.Valid() && v > 0 {
+		if _, v := o.relayCost(); o.Kind == KindTrial && o.Point == t.Point && o.Trusts(Cost) && v > 0 {
 			without = append(without, v)
 		}
 	}

@@ -187,7 +187,7 @@ func TestFindingsOfProfiles(t *testing.T) {
 	for name, change := range map[string]func(*Set){
 		"too few samples":     func(s *Set) { each(s, func(t *Trial) { t.Profile.Samples = findingSamples - 1 }) },
 		"much of it unknown":  func(s *Set) { each(s, func(t *Trial) { t.Profile.Categories[0].Name = measure.CategoryUnknown }) },
-		"a trial not trusted": func(s *Set) { each(s, func(t *Trial) { t.Validity = []Finding{{Code: PacingLate}} }) },
+		"a trial not trusted": func(s *Set) { each(s, func(t *Trial) { t.Validity = []Finding{{Code: Oversubscribed}} }) },
 	} {
 		if text := say(change); strings.Contains(text, "relay code") {
 			t.Errorf("%s: %s", name, text)

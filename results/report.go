@@ -43,6 +43,8 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := Ceilings(points)
+	points = measurable(points)
 	ceilings, versus := Ceilings(points), CompareToTS(points, compareAt)
 	cliffs := Cliffs(points, set.Trials)
 	plots, profiles := newPlots(set, points), Profiles(set.Trials)
@@ -50,7 +52,7 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := NewAnswer(set, points, ceilings, versus)
+	answer := NewAnswer(set, points, all, versus)
 	r := &Report{
 		title: set.Environment.Scenario, answer: answer,
 		sections: []section{
@@ -67,6 +69,18 @@ func NewReport(set *Set, compareAt units.Rate) (*Report, error) {
 		},
 	}
 	return r, r.addSearches(set.Trials)
+}
+
+// measurable are the points of configurations that can be measured on this host.
+// The others are a line of the answer, and of no table of evidence.
+func measurable(points []*PointStats) []*PointStats {
+	tried := map[Config]bool{}
+	for _, p := range points {
+		if p.NA == "" {
+			tried[p.Point.Config] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(points), func(p *PointStats) bool { return !tried[p.Point.Config] })
 }
 
 // answerSection is what a report opens with: the answer, and one picture of it.
@@ -95,7 +109,7 @@ func sweepSection(trials []*Trial, points []*PointStats, plots *plots) section {
 }
 
 func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, plots *plots) section {
-	s := section{title: "Ceilings and kTLS cost", tables: CeilingTables(ceilings)}
+	s := section{title: ceilingTitle(ceilings), tables: CeilingTables(ceilings)}
 	if len(ceilings) == 0 {
 		s.text = []string{"n/a: no trial has been made yet."}
 		return s
@@ -108,10 +122,8 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 		s.after = append(s.after, labNote)
 	}
 	if tax := TaxTables(ceilings); len(tax) > 0 {
-		s.tables = append(append(s.tables, tax...), TaxCPUTables(points, ceilings)...)
+		s.tables = slices.Concat(s.tables, tax, SpeedupTables(points, ceilings), TaxCPUTables(points, ceilings))
 		s.after = append(s.after, TaxLegend())
-	} else {
-		s.after = append(s.after, "kTLS cost n/a: the sweep has no relay both with TLS and without.")
 	}
 	for _, t := range []*Table{LineShareTable(trials, ceilings), RecordSizeTable(trials, ceilings), TLSTable(trials, ceilings)} {
 		if t != nil {
@@ -119,6 +131,17 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 		}
 	}
 	return s
+}
+
+// ceilingTitle promises what the section has.
+func ceilingTitle(ceilings []Ceiling) string {
+	switch {
+	case len(TransportCosts(ceilings)) == 0:
+		return "Ceilings"
+	case hasKTLS(ceilings):
+		return "Ceilings and kTLS cost"
+	}
+	return "Ceilings and what TLS costs"
 }
 
 func breakdownSection(s section, points []*PointStats) section {
@@ -155,7 +178,7 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) (section, error) {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), uncheckedNote(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
 	if d := DoctorTable(set.Examinations); d != nil {
 		s.tables = append(s.tables, d)
 	}

@@ -59,6 +59,11 @@ type pointJSON struct {
 	Point         Point          `json:"point"`
 	Runs          int            `json:"runs"`
 	Valid         int            `json:"valid_runs"`
+	Bounds        int            `json:"bounds"`
+	Carried       int            `json:"carried"`
+	LatencyRuns   int            `json:"latency_runs"`
+	CostRuns      int            `json:"cost_runs"`
+	P99           summaryJSON    `json:"latency_p99_ns"` // of the runs' own
 	Failed        int            `json:"failed_runs"`
 	NA            string         `json:"na,omitempty"`
 	Marks         string         `json:"marks"`
@@ -268,7 +273,8 @@ func (p *PointStats) json(name string) pointJSON {
 	}
 	return pointJSON{
 		Clients:       hosts,
-		Configuration: name, Point: p.Point, Runs: p.Runs, Valid: p.Valid, Failed: p.Failed, NA: p.NA, Marks: p.Marks,
+		Configuration: name, Point: p.Point, Runs: p.Runs, Valid: p.Valid, Bounds: p.Bounds, Carried: p.Carried,
+		LatencyRuns: p.LatencyRuns, CostRuns: p.CostRuns, P99: p.P99.json(), Failed: p.Failed, NA: p.NA, Marks: p.Marks,
 		Sent: p.SentBps.json(), Delivered: p.DeliveredBps.json(),
 		Shortfall: orNull(p.Shortfall), Loss: orNull(p.Loss), IntervalCV: orNull(p.IntervalCV),
 		Latency: quantiles(p.Latency), RTT: quantiles(p.RTT), Pacing: quantiles(p.Pacing), Lateness: quantiles(p.Lateness),

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// sample is a metric's values at one point in two folders, of valid trials only.
+// sample is a metric's values at one point in two folders, of trials that can be
+// trusted with it.
 // Where the folders were measured in turn, base[i] and new[i] are a pair.
 type sample struct {
 	point     Point
@@ -21,7 +22,7 @@ func newSample(p Point, m Metric, base, new *Set) sample {
 	of := func(set *Set) map[int]float64 {
 		values := map[int]float64{}
 		for _, t := range set.Trials {
-			if t.Kind != KindTrial || t.Point != p || !t.Valid() {
+			if t.Kind != KindTrial || t.Point != p || !t.Trusts(m.Quantity) {
 				continue
 			}
 			if v := m.value(t); !math.IsNaN(v) {
@@ -129,11 +130,12 @@ func (s *sample) still(floor float64) bool {
 	return least > 0 && width <= floor*least
 }
 
-// commonPoints are those that both folders have valid trials of, in order.
+// commonPoints are those that both folders have trials of with anything to trust, in
+// order.
 func commonPoints(a, b *Set) []Point {
-	in := validPoints(b)
+	in := trustedPoints(b, anything)
 	var ps []Point
-	for p := range validPoints(a) {
+	for p := range trustedPoints(a, anything) {
 		if in[p] > 0 {
 			ps = append(ps, p)
 		}
@@ -144,11 +146,17 @@ func commonPoints(a, b *Set) []Point {
 	return ps
 }
 
-// validPoints counts the valid trials of every point.
-func validPoints(s *Set) map[Point]int {
+// anything trusts a trial with one quantity at least.
+func anything(t *Trial) bool { return t.Spoiled() != everything }
+
+// withThroughput trusts a trial with its throughput.
+func withThroughput(t *Trial) bool { return t.Trusts(Throughput) }
+
+// trustedPoints counts the trials of every point that are trusted.
+func trustedPoints(s *Set, trusted func(*Trial) bool) map[Point]int {
 	n := map[Point]int{}
 	for _, t := range s.Trials {
-		if t.Kind == KindTrial && t.Valid() {
+		if t.Kind == KindTrial && trusted(t) {
 			n[t.Point]++
 		}
 	}

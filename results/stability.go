@@ -25,7 +25,7 @@ const (
 func Stability(points []*PointStats, trials []*Trial) []string {
 	by := map[Point][]*Trial{}
 	for _, t := range trials {
-		if t.Kind == KindTrial && t.Valid() {
+		if t.Kind == KindTrial && t.Trusts(Throughput) {
 			by[t.Point] = append(by[t.Point], t)
 		}
 	}

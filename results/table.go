@@ -38,6 +38,7 @@ type Column struct {
 	Head string // lines separated by \n
 	Full string // where there is room; empty: Head's lines, joined
 	Left bool   // text; numbers stand to the right
+	Tip  string // what it means, where a page can show it
 	// Prose is text that a page breaks into lines, as a terminal does.
 	Prose bool
 	// Break is where a table that is too wide for a terminal goes on below.

@@ -23,7 +23,7 @@ func TaxCPUTables(points []*PointStats, ceilings []Ceiling) []*Table {
 		if shape := cost.Base.Config.Load; t == nil || shape != load {
 			load = shape
 			t = &Table{
-				Title: "kTLS cost in CPU time · " + load.String(), Keys: 2,
+				Title: taxTitle(ceilings) + " in CPU time · " + load.String(), Keys: 2,
 				Columns: []Column{
 					{Head: "Relay", Left: true}, {Head: "Transport", Left: true}, {Head: "Offered\nMbps"}, {Head: "Deliv-\nered", Full: "Delivered Mbps"},
 					{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"},

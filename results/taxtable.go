@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func TaxTables(ceilings []Ceiling) []*Table {
 		if shape := cost.Base.Config.Load; t == nil || shape != load {
 			load = shape
 			t = &Table{
-				Title: "kTLS cost · " + load.String(), Keys: 2,
+				Title: taxTitle(ceilings) + " · " + load.String(), Keys: 2,
 				Columns: []Column{
 					{Head: "Relay", Left: true}, {Head: "Transport", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
 					{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
@@ -32,6 +33,18 @@ func TaxTables(ceilings []Ceiling) []*Table {
 		}
 	}
 	return tables
+}
+
+// taxTitle names what encryption costs for what was measured.
+func taxTitle(ceilings []Ceiling) string {
+	if hasKTLS(ceilings) {
+		return "kTLS cost"
+	}
+	return "TLS cost"
+}
+
+func hasKTLS(ceilings []Ceiling) bool {
+	return slices.ContainsFunc(ceilings, func(c Ceiling) bool { return c.Config.Transport == "ktls" })
 }
 
 // TaxLegend says what the tax is.

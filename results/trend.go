@@ -156,6 +156,8 @@ func configSeries(c Config, all []nightly, compareAt units.Rate) []TrendSeries {
 				s.add(math.NaN(), fmt.Sprintf("%v was not offered", at))
 			case p.Valid == 0:
 				s.add(math.NaN(), cmp.Or(p.NA, "no valid trial"))
+			case p.spoiledQuantities()&pm.quantity != 0:
+				s.add(math.NaN(), pm.quantity.String()+" is not to be trusted that night")
 			default:
 				s.add(pm.of(p), "nothing was measured")
 			}

@@ -50,10 +50,12 @@ func goalMetric(g GoalResult) TrendMetric {
 var pointMetrics = []struct {
 	metric TrendMetric
 	of     func(*PointStats) float64
+	// what a night's point must be trusted with
+	quantity Quantity
 }{
-	{TrendMetric{Name: "delivered Mbps", least: 0.01, scale: 1e-6}, func(p *PointStats) float64 { return p.DeliveredBps.Mean }},
-	{TrendMetric{Name: "loss %", UpIsBad: true, least: 0.001, absolute: true, scale: 100}, func(p *PointStats) float64 { return p.Loss }},
-	{TrendMetric{Name: "CPU-s/Gbit", UpIsBad: true, least: 0.03, scale: 1}, func(p *PointStats) float64 { return p.CPUPerGbit.Mean }},
+	{TrendMetric{Name: "delivered Mbps", least: 0.01, scale: 1e-6}, func(p *PointStats) float64 { return p.DeliveredBps.Mean }, Throughput},
+	{TrendMetric{Name: "loss %", UpIsBad: true, least: 0.001, absolute: true, scale: 100}, func(p *PointStats) float64 { return p.Loss }, Throughput},
+	{TrendMetric{Name: "CPU-s/Gbit", UpIsBad: true, least: 0.03, scale: 1}, func(p *PointStats) float64 { return p.CPUPerGbit.Mean }, Cost},
 	{TrendMetric{Name: "p99 µs", UpIsBad: true, least: 0.10, scale: 1e-3}, func(p *PointStats) float64 {
 		h := p.Latency
 		if p.Point.Load.RTT {
@@ -63,7 +65,7 @@ var pointMetrics = []struct {
 			return math.NaN()
 		}
 		return float64(h.P99NS)
-	}},
+	}, Latency},
 }
 
 // show prints a value.

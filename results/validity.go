@@ -45,8 +45,11 @@ var Quantities = []Quantity{Throughput, Latency, Cost}
 
 // String is the quantities in words.
 func (q Quantity) String() string {
-	if q == everything {
+	switch q {
+	case everything:
 		return "all"
+	case 0:
+		return "none"
 	}
 	var names []string
 	for i, name := range []string{"throughput", "latency", "cost"} {

@@ -6,60 +6,106 @@ import (
 	"strings"
 )
 
-// ValidityTable counts what happened to the trials and explains every mark that
-// was given.
+// ValidityTable counts what happened to the trials, a row each relay and cause, with
+// what of them it spoils and what would mend it.
 func ValidityTable(trials []*Trial) *Table {
-	t := &Table{Columns: []Column{{Head: "Mark", Left: true}, {Head: "Why", Left: true}, {Head: "Trials"}, {Head: "Example", Left: true}}}
+	t := &Table{Keys: 2, Columns: []Column{
+		{Head: "Relay", Left: true}, {Head: "Cause (mark)", Left: true, Tip: "The letter in brackets marks the rows of tables in which a trial has the cause."}, {Head: "Trials"},
+		{Head: "Spoils", Left: true, Tip: "What of a trial cannot be trusted. The rest of it counts."}, {Head: "Remedy", Left: true, Prose: true},
+	}}
+	type key struct{ relay, cause string }
+	count := map[key]int{}
+	example := map[key]string{}
+	var relays []string
 	total, valid := 0, 0
-	count := map[Code]int{}
-	example := map[Code]string{}
-	var failed, na int
-	var failure, reason string
 	for _, tr := range trials {
 		if tr.Kind != KindTrial {
 			continue
 		}
 		total++
+		relay := tr.Point.Relay + " " + tr.Point.Transport
+		if !slices.Contains(relays, relay) {
+			relays = append(relays, relay)
+		}
+		add := func(cause, detail string) {
+			k := key{relay, cause}
+			if count[k]++; count[k] == 1 {
+				example[k] = detail
+			}
+		}
 		switch {
 		case tr.NA != "":
-			na++
-			reason = tr.NA
+			add(notMeasurable, tr.NA)
 		case !tr.OK():
-			failed++
-			failure = firstLine(tr.Error)
+			add(hasFailed, firstLine(tr.Error))
 		case tr.Valid():
 			valid++
 		}
-		seen := map[Code]bool{}
+		var seen []Code
 		for _, f := range tr.Validity {
-			if !seen[f.Code] {
-				seen[f.Code] = true
-				count[f.Code]++
-				example[f.Code] = f.Detail
+			if !slices.Contains(seen, f.Code) {
+				seen = append(seen, f.Code)
+				add(string(f.Code), f.Detail)
 			}
 		}
 	}
-	t.Title = fmt.Sprintf("%s, %d valid", plural(total, "trial"), valid)
-	for _, c := range codes {
-		if n := count[c.code]; n > 0 {
-			t.Rows = append(t.Rows, []string{c.mark, string(c.code), fmt.Sprint(n), shorten(example[c.code], 52)})
-			t.addNote(fmt.Sprintf("%s: %s.", c.code, c.meaning))
+	t.Title = fmt.Sprintf("%s, %d with every number trusted", plural(total, "trial"), valid)
+	said := map[Code]bool{}
+	for _, relay := range relays {
+		for _, c := range codes {
+			k := key{relay, string(c.code)}
+			if count[k] == 0 {
+				continue
+			}
+			t.Rows = append(t.Rows, []string{relay, fmt.Sprintf("%s (%s)", c.code, c.mark), fmt.Sprint(count[k]), c.spoils.String(), c.remedy})
+			t.addNote(fmt.Sprintf("%s, %s, for instance: %s.", relay, c.code, example[k]))
+			said[c.code] = true
+		}
+		for _, other := range []struct{ cause, spoils, remedy string }{
+			{hasFailed, everything.String(), "see the trial's error; sweep --resume makes it again"}, {notMeasurable, everything.String(), "the reason below says"},
+		} {
+			k := key{relay, other.cause}
+			if count[k] > 0 {
+				t.Rows = append(t.Rows, []string{relay, other.cause, fmt.Sprint(count[k]), other.spoils, other.remedy})
+				t.addNote(fmt.Sprintf("%s, %s: %s.", relay, other.cause, example[k]))
+			}
 		}
 	}
-	if failed > 0 {
-		t.Rows = append(t.Rows, []string{"", "failed", fmt.Sprint(failed), shorten(failure, 52)})
-	}
-	if na > 0 {
-		t.Rows = append(t.Rows, []string{"", notMeasurable, fmt.Sprint(na), shorten(reason, 52)})
+	for _, c := range codes {
+		if said[c.code] {
+			t.addNote(fmt.Sprintf("%s: %s.", c.code, c.meaning))
+		}
 	}
 	for _, line := range trouble(trials) {
 		t.addNote(line)
 	}
 	if len(t.Rows) == 0 {
-		t.Rows = [][]string{{"", "every trial is valid", fmt.Sprint(valid), ""}}
+		t.Rows = [][]string{{"all", "none: every number is trusted", fmt.Sprint(valid), "nothing", ""}}
 	}
 	return t
 }
+
+// uncheckedNote says of which relays packets were not counted on both sides.
+func uncheckedNote(trials []*Trial) []string {
+	count := map[string]int{}
+	var relays []string
+	for _, t := range trials {
+		if t.Kind != KindTrial || !t.OK() || t.Relay != nil && t.Relay.Counters != nil {
+			continue
+		}
+		if count[t.Point.Relay] == 0 {
+			relays = append(relays, t.Point.Relay)
+		}
+		count[t.Point.Relay]++
+	}
+	var lines []string
+	for _, r := range relays {
+		lines = append(lines, fmt.Sprintf("Packets of %s were not checked in %s: it gave no counts of its own to hold the client's against.", r, plural(count[r], "trial")))
+	}
+	return lines
+}
+
+const hasFailed = "failed"
 
 const notMeasurable = "not measurable here"
 

@@ -159,7 +159,7 @@ func rateRows(points []*PointStats, ts map[string]*Ceiling) []RateRow {
 		if p == b {
 			return Bounded{Ratio: Ratio{1, 1, 1}}, true
 		}
-		return delivered(p, b), true
+		return delivered(p, b, "TS"), true
 	}
 	var rows []RateRow
 	for _, p := range points {
@@ -180,17 +180,17 @@ func rateRows(points []*PointStats, ts map[string]*Ceiling) []RateRow {
 
 // delivered is what a delivered as a multiple of what b did, at one rate. Where the
 // client or the line held some of one back, that one is a lower bound.
-func delivered(a, b *PointStats) Bounded {
+func delivered(a, b *PointStats, other string) Bounded {
 	r := RatioOf(a.DeliveredBps, b.DeliveredBps)
 	switch {
 	case math.IsNaN(r.Value) || math.IsInf(r.Value, 0):
-		return Bounded{NA: "TS delivered nothing"}
+		return Bounded{NA: other + " delivered nothing"}
 	case a.AtLeast() && b.AtLeast():
 		return Bounded{NA: "the client or the line held back both"}
 	case a.AtLeast() && r.Value < 1:
 		return Bounded{NA: "the client or the line held some of it back"}
 	case b.AtLeast() && r.Value > 1:
-		return Bounded{NA: "the client or the line held some of TS's back"}
+		return Bounded{NA: "the client or the line held some of what " + other + " could deliver back"}
 	case a.AtLeast():
 		return Bounded{Ratio: r, Bound: AtLeast}
 	case b.AtLeast():

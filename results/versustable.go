@@ -1,6 +1,9 @@
 package results
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // VersusTables are one comparison with the TS baseline: the ceilings, what was
 // delivered at every rate, and what each relay pays at one.
@@ -90,6 +93,12 @@ func (v *Versus) rateTable(names map[Config]string) *Table {
 			{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true},
 		},
 	}
+	counters := v.counterColumns()
+	for i, k := range counters {
+		c := counterMetrics[k].head
+		c.Break = i == 0
+		t.Columns = append(t.Columns, c)
+	}
 	for _, r := range v.Rates {
 		p := r.Point
 		same, tls := r.OfSame.String(), r.OfTLS.String()
@@ -103,9 +112,30 @@ func (v *Versus) rateTable(names map[Config]string) *Table {
 				t.addNote("n/a: " + b.NA + ".")
 			}
 		}
-		t.Rows = append(t.Rows, []string{offeredCell(p), names[p.Point.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), same, tls})
+		row := []string{offeredCell(p), names[p.Point.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), same, tls}
+		for _, k := range counters {
+			cell := na
+			if p.Counters.N > 0 {
+				cell = counterCell(p.Counters.Values[k], counterMetrics[k].print)
+			}
+			row = append(row, cell)
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// counterColumns are the counters that stand beside the rates, as published: LLC
+// misses by packet and as counted, and L1 misses. There are none without a PMU.
+func (v *Versus) counterColumns() []int {
+	var shown []int
+	for _, key := range []string{"llc_misses_per_packet", "llc_misses", "l1d_misses_per_packet"} {
+		k := counterNamed(key)
+		if slices.ContainsFunc(v.Rates, func(r RateRow) bool { return r.Point.Counters.N > 0 && r.Point.Counters.Values[k].N > 0 }) {
+			shown = append(shown, k)
+		}
+	}
+	return shown
 }
 
 func (v *Versus) costTable(names map[Config]string) *Table {

@@ -431,7 +431,7 @@ func (s *sweep) sayAgain(todo []Planned, names map[results.Config]string) {
 }
 
 // enough reports whether a point needs no more runs. Of two builds, runs count
-// where both are valid: they are judged as pairs.
+// where both are trusted: they are judged as pairs.
 func (s *sweep) enough(p results.Point) bool {
 	if s.sc.Runs.UntilCI == 0 {
 		return false
@@ -443,7 +443,7 @@ func (s *sweep) enough(p results.Point) bool {
 		case n == nil:
 		case s.base == nil:
 			new = append(new, n)
-		case b != nil && b.Valid() && n.Valid():
+		case b != nil && b.Trusts(results.Throughput) && n.Trusts(results.Throughput):
 			base, new = append(base, b), append(new, n)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hdbench/internal/measure"
+	"hdbench/internal/probe"
 	"hdbench/internal/units"
 	"hdbench/loadgen"
 	"hdbench/results"
@@ -110,7 +111,15 @@ func runLoad(ctx context.Context, s *streams, c loadgen.Config, o loadOutput) er
 	if c.Direct {
 		title += ", no relay between"
 	}
-	return results.LoadTable(title, m).Write(s.out, results.Terminal)
+	table := results.LoadTable(title, m)
+	relay := ""
+	if set, ok := probe.ListenerCPUs(c.Relay); ok && !c.Direct {
+		relay = set.String()
+	}
+	if !c.Direct {
+		table.Notes = append(table.Notes, "Trust: "+results.LoadTrust(m, relay)+".")
+	}
+	return failed(table.Write(s.out, results.Terminal))
 }
 
 // noPort reports whether an address has no port, and which host it is of.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"await":     await,
 			"children":  children,
 			"lines":     lines,
+			"screen":    screen,
 			"trials":    trials,
 			"tidy":      tidy,
 			"patiently": patiently,
@@ -174,6 +176,19 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := strings.Count(ts.ReadFile(args[0]), "\n"); got != want {
 		ts.Fatalf("%s has %d lines, want %d", args[0], got, want)
+	}
+}
+
+// screen checks that what was just printed fits one screen: 24 lines of 80 columns.
+func screen(ts *testscript.TestScript, neg bool, args []string) {
+	text := strings.TrimSuffix(ts.ReadFile("stdout"), "\n")
+	if n := strings.Count(text, "\n") + 1; n > 24 {
+		ts.Fatalf("%d lines:\n%s", n, text)
+	}
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
 	}
 }
 

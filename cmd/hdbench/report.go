@@ -26,7 +26,8 @@ markdown refers to its plots as files: with --output they are written beside it,
 into the folder plots, as SVG and PNG. html is one page with everything in it.
 
 For programs: bench is the Go benchmark format, which benchstat reads; json
-follows results/schema/report.schema.json; csv has a row a record; github and
+follows results/schema/report.schema.json; csv has a row a record and
+csv-points a row a point, with its intervals; github and
 github-smaller are for github-action-benchmark (its customBiggerIsBetter with
 the rates, its customSmallerIsBetter with loss, CPU and latency); bmf is the
 Bencher Metric Format.`,

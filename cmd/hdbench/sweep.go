@@ -20,13 +20,14 @@ import (
 func newSweep(s *streams) *cobra.Command {
 	var o scenarios.Sweep
 	var external []string
-	var dryRun bool
+	var dryRun, full bool
 	var hosts hostFlags
 	cmd := &cobra.Command{
 		Use:   "sweep [SCENARIO | FILE]",
 		Short: "run a scenario and report; no argument: quick on this machine",
 		Long: fmt.Sprintf(`Run a scenario: every configuration at every offered rate, several times, in
-random order, then tables and a report.
+random order. It ends in one screen: what each carries, beside TS, and what
+stopped it. --full prints every table instead, and hdbench report does so again.
 
 SCENARIO is an embedded one (%s) or a YAML file.
 Results go to a folder; Ctrl-C leaves one that --resume continues.
@@ -74,7 +75,7 @@ measured. With --nats the agents are your own, found by role and label;
 			if dryRun {
 				return dryRunSweep(s, o)
 			}
-			return runSweep(cmd.Context(), s, o)
+			return runSweep(cmd.Context(), s, o, full)
 		},
 	}
 	f := cmd.Flags()
@@ -86,6 +87,7 @@ measured. With --nats the agents are your own, found by role and label;
 	f.StringArrayVar(&external, "external", nil, "NAME=COMMAND: another DERP server to measure; may be repeated")
 	f.StringVar(&o.Interleave, "interleave", "", "BASE_BINARY: another hdbench; every trial of hd is made with its relay too, in turn")
 	f.BoolVar(&o.Profile, "profile", false, "sample every configuration in a trial of its own: where its CPU time goes")
+	f.BoolVar(&full, "full", false, "end in every table of the report, not in one screen")
 	f.BoolVar(&o.Strict, "strict", false, "refuse to run, exit code 2, where a check of hdbench doctor fails")
 	f.DurationVar(&o.RelayWait, "relay-wait", fleet.DefaultRelayWait, "how long a relay may take to accept connections")
 	f.BoolVar(&dryRun, "dry-run", false, "print what would be run, and run nothing")
@@ -138,7 +140,7 @@ func dryRunSweep(s *streams, o scenarios.Sweep) error {
 	return t.Write(s.out, results.Terminal)
 }
 
-func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
+func runSweep(ctx context.Context, s *streams, o scenarios.Sweep, full bool) error {
 	var err error
 	if o.Binary, err = os.Executable(); err != nil {
 		return failed(fmt.Errorf("sweep: %w", err))
@@ -159,7 +161,7 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 		if o.Interleave != "" {
 			show = printInterleaved
 		}
-		return errors.Join(show(s, dir), coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir)))
+		return errors.Join(show(s, dir, full), coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir)))
 	case errors.Is(err, scenarios.ErrBadInput):
 		return badInput(fmt.Errorf("sweep: %w", err))
 	case errors.Is(err, fleet.ErrBusy) || errors.Is(err, fleet.ErrHeld):
@@ -168,9 +170,9 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep) error {
 		return coded(exitFailed, fmt.Errorf("sweep: %w", err), resumeHint(dir))
 	}
 	if o.Interleave != "" {
-		return printInterleaved(s, dir)
+		return printInterleaved(s, dir, full)
 	}
-	return printReport(s, dir)
+	return printReport(s, dir, full)
 }
 
 // resumeHint says how to go on with what a sweep that failed has measured; empty
@@ -190,7 +192,7 @@ func measuresHD(sc *scenarios.Scenario) bool {
 
 // printInterleaved derives both folders' files and prints their comparison. It is
 // no gate: compare has the exit code.
-func printInterleaved(s *streams, dir string) error {
+func printInterleaved(s *streams, dir string, full bool) error {
 	dirs := []string{filepath.Join(dir, results.BuildBase), filepath.Join(dir, results.BuildNew)}
 	for _, d := range dirs {
 		if _, err := deriveReport(d); err != nil {
@@ -205,20 +207,30 @@ func printInterleaved(s *streams, dir string) error {
 	if err != nil {
 		return failed(err)
 	}
-	if err := g.Write(s.out, results.Terminal); err != nil {
+	if full {
+		err = g.Write(s.out, results.Terminal)
+	} else {
+		err = g.WriteScreen(s.out, "More: hdbench compare "+dir+"; each build: base/ and new/"+results.FilePage+" there")
+	}
+	if err != nil {
 		return failed(err)
 	}
 	fmt.Fprintf(s.err, "\nhdbench: the folders %[1]s/base and %[1]s/new have their reports; judge them with: hdbench compare %[1]s\n", dir)
 	return nil
 }
 
-// printReport derives a folder's files and prints the terminal report.
-func printReport(s *streams, dir string) error {
+// printReport derives a folder's files and prints the answer, or all of the report.
+func printReport(s *streams, dir string, full bool) error {
 	report, err := deriveReport(dir)
 	if err != nil {
 		return coded(exitFailed, err, "the records are whole; when the cause is mended: hdbench report "+dir)
 	}
-	if err := report.Write(s.out, results.Terminal); err != nil {
+	if full {
+		err = report.Write(s.out, results.Terminal)
+	} else {
+		err = report.Answer().Write(s.out, "More: hdbench report "+dir+", or "+results.FilePage+" there")
+	}
+	if err != nil {
 		return failed(err)
 	}
 	fmt.Fprintf(s.err, "\nhdbench: report in %s and %s, records in %s\n",

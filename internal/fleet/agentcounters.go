@@ -43,7 +43,7 @@ type edge struct {
 // counted are the events, in the order of windowCounters.fill.
 func counted() []perf.Event {
 	return []perf.Event{
-		perf.Cycles, perf.Instructions, perf.LLCLoads, perf.LLCLoadMisses, perf.Branches, perf.BranchMisses,
+		perf.Cycles, perf.Instructions, perf.LLCLoads, perf.LLCLoadMisses, perf.L1DLoadMisses, perf.Branches, perf.BranchMisses,
 		perf.ContextSwitches, perf.Migrations, perf.PageFaults,
 	}
 }
@@ -90,7 +90,7 @@ func (w *windowCounters) read() edge {
 func (w *windowCounters) result() *measure.PerfCounters {
 	c := &measure.PerfCounters{Seconds: w.end.at.Sub(w.begin.at).Seconds()}
 	events := []*measure.Count{
-		&c.Cycles, &c.Instructions, &c.LLCLoads, &c.LLCMisses, &c.Branches, &c.BranchMisses,
+		&c.Cycles, &c.Instructions, &c.LLCLoads, &c.LLCMisses, &c.L1Misses, &c.Branches, &c.BranchMisses,
 		&c.ContextSwitches, &c.Migrations, &c.PageFaults,
 	}
 	if w.group == nil {

@@ -12,6 +12,7 @@ type PerfCounters struct {
 	Instructions Count `json:"instructions"`
 	LLCLoads     Count `json:"llc_loads"`
 	LLCMisses    Count `json:"llc_load_misses"`
+	L1Misses     Count `json:"l1d_load_misses"` // of the data cache; not there in records of before it was counted
 	Branches     Count `json:"branches"`
 	BranchMisses Count `json:"branch_misses"`
 

@@ -69,6 +69,9 @@ var (
 	LLCLoadMisses = Event{"LLC-load-misses", unix.PERF_TYPE_HW_CACHE,
 		cacheEvent(unix.PERF_COUNT_HW_CACHE_LL, unix.PERF_COUNT_HW_CACHE_OP_READ, unix.PERF_COUNT_HW_CACHE_RESULT_MISS)}
 
+	L1DLoadMisses = Event{"L1-dcache-load-misses", unix.PERF_TYPE_HW_CACHE,
+		cacheEvent(unix.PERF_COUNT_HW_CACHE_L1D, unix.PERF_COUNT_HW_CACHE_OP_READ, unix.PERF_COUNT_HW_CACHE_RESULT_MISS)}
+
 	ContextSwitches = Event{"context-switches", unix.PERF_TYPE_SOFTWARE, unix.PERF_COUNT_SW_CONTEXT_SWITCHES}
 	Migrations      = Event{"cpu-migrations", unix.PERF_TYPE_SOFTWARE, unix.PERF_COUNT_SW_CPU_MIGRATIONS}
 	PageFaults      = Event{"page-faults", unix.PERF_TYPE_SOFTWARE, unix.PERF_COUNT_SW_PAGE_FAULTS}

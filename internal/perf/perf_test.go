@@ -93,6 +93,9 @@ func TestPMUsOfMachines(t *testing.T) {
 
 // The numbers that the kernel's ABI has for "LL, read, miss".
 func TestCacheEventsAreTheKernels(t *testing.T) {
+	if L1DLoadMisses.Config != 0x10000 {
+		t.Errorf("L1 misses %#x", L1DLoadMisses.Config)
+	}
 	if LLCLoads.Config != 0x2 || LLCLoadMisses.Config != 0x10002 {
 		t.Errorf("LLC loads %#x, misses %#x", LLCLoads.Config, LLCLoadMisses.Config)
 	}

@@ -31,6 +31,7 @@ type Page struct {
 // Section is a heading and what stands below it, in this order.
 type Section struct {
 	Title    string
+	First    bool // it is what the page opens with, and stands on one screen
 	Before   []string
 	Tables   []Table
 	Plots    []Plot
@@ -51,6 +52,7 @@ type Table struct {
 type Column struct {
 	Head string
 	Text bool
+	Tip  string // what it means, shown on pointing at it
 	// Prose is text that is broken into lines.
 	Prose bool
 }
