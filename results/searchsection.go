@@ -14,11 +14,14 @@ func (r *Report) addSearches(trials []*Trial) error {
 		return err
 	}
 	trialled := slices.ContainsFunc(trials, func(t *Trial) bool { return t.Kind == KindTrial })
+	found := searchFindings(searches)
+	if !trialled && len(found) > 0 { // it is all there is to answer with
+		r.answer.Findings = found
+	}
 	at := 0
 	for i := range r.sections {
 		switch s := &r.sections[i]; {
 		case s.title == "Key findings":
-			found := searchFindings(searches)
 			switch {
 			case trialled:
 				s.text = append(s.text, found...)

@@ -239,6 +239,9 @@ func latePacing(t *Trial) []Finding {
 func judgeLatency(t *Trial) []Finding {
 	l := t.Load
 	fs := latePacing(t)
+	if t.Kind == KindCalibration { // whose packets wait for nobody but the client
+		return fs
+	}
 	lat := t.latency()
 	if own, ok := clientShare(l); ok && lat.Count > 0 && time.Duration(own) > minClientLag && float64(own) > MaxClientShare*float64(lat.P99NS) {
 		fs = append(fs, Finding{ClientLag, fmt.Sprintf("the client's own share of the 99th percentile is %v at most, of %v (bound %.0f %%)",
