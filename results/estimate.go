@@ -32,7 +32,7 @@ func (e Estimate) TooNoisy() bool { return e.Half() > tooWide*e.Value }
 // rate that all other runs together find the highest. The interval allows for the
 // choice: its lower end is the highest of the candidates' lower ends, corrected for
 // their number (Bonferroni), its upper end the highest of their upper ends. Their
-// spread is pooled, as a share of the mean. Bias and coverage are simulated in
+// spread is pooled, as a share of the mean, unless they differ too much in it. Bias and coverage are simulated in
 // estimate_test.go.
 func highest(rates [][]float64) Estimate {
 	nan := math.NaN()
@@ -111,10 +111,27 @@ func highestInterval(of []Summary, best Summary) (lo, hi float64) {
 	const tail = (1 - Confidence) / 2
 	low, high := tAt(1-tail/float64(len(candidates)), df), tAt(1-tail, df)
 	for _, s := range candidates {
-		se := s.Mean * cv / math.Sqrt(float64(s.N))
+		low, high, se := low, high, s.Mean*cv/math.Sqrt(float64(s.N))
+		if !alike(candidates) { // one that is steady is not to pay for another that is not
+			own := float64(s.N - 1)
+			low, high, se = tAt(1-tail/float64(len(candidates)), own), tAt(1-tail, own), s.SD/math.Sqrt(float64(s.N))
+		}
 		lo, hi = max(lo, s.Mean-low*se), max(hi, s.Mean+high*se)
 	}
 	return max(lo, 0), hi
+}
+
+// apart is how many times the variance of another a candidate's may be for their
+// spreads to be pooled: about what Hartley's Fmax test allows three of four runs.
+const apart = 30
+
+// alike reports whether the candidates' spreads can be one.
+func alike(candidates []Summary) bool {
+	least, most := math.Inf(1), 0.0
+	for _, s := range candidates {
+		least, most = min(least, square(s.CV)), max(most, square(s.CV))
+	}
+	return most <= apart*least
 }
 
 func tAt(p, df float64) float64 {

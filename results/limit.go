@@ -47,8 +47,9 @@ func limitInfoOf(c Cause) limitInfo {
 	return limits[i]
 }
 
-// agreeing is the share of the trials asked that must say the same.
-const agreeing = 2.0 / 3
+// agreeing is the share that must say the same, of the trials that say something;
+// speaking is the share of those asked that must do so.
+const agreeing, speaking = 2.0 / 3, 0.5
 
 // limitRates is how many offered rates above the highest carried are asked. Far
 // above its knee a relay may be stopped by something else.
@@ -88,8 +89,9 @@ func limitOf(points []*PointStats) Limit {
 		return Limit{What: NotReached, Remedy: limitInfoOf(NotReached).remedy}
 	}
 	l := Limit{What: Unclear, Trials: asked}
-	for _, c := range []Cause{RelayCPU, SendQueue, BackPressure, ByClient, ByLine, Unclear} {
-		if float64(count[c]) >= agreeing*float64(asked) {
+	definite := asked - count[Unclear]
+	for _, c := range []Cause{RelayCPU, SendQueue, BackPressure, ByClient, ByLine} {
+		if float64(definite) >= speaking*float64(asked) && float64(count[c]) >= agreeing*float64(definite) && definite > 0 {
 			l.What, l.Agree, l.Evidence = c, count[c], example[c]
 		}
 	}
