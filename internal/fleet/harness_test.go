@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -74,17 +75,18 @@ func playStrange(part, addr string) {
 	}
 	if part == "spinner" {
 		go func() {
-			for {
+			for spun := uint64(0); ; spun++ {
+				runtime.KeepAlive(spun)
 			}
 		}()
 	}
-	var kept []net.Conn // so that none is closed
+	kept := map[net.Conn]bool{} // so that none is closed
 	for {
 		c, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		kept = append(kept, c)
+		kept[c] = true
 		if part == "shouter" {
 			go func() {
 				b := make([]byte, 1<<20)

@@ -11,50 +11,35 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+	"github.com/vishvananda/netlink"
 )
-
-// stateListen is TCP_LISTEN of include/net/tcp_states.h.
-const stateListen = 10
 
 // Listeners are the sockets of this network namespace that the kernel gives new
 // connections to an address to, as inodes. With SO_REUSEPORT there may be several,
 // of several processes; the kernel then shares connections out among them. A socket
 // bound to the address itself goes before one of all addresses.
 func Listeners(addr netip.AddrPort) ([]uint64, error) {
-	fsys, err := procfs.NewFS(procfs.DefaultMountPoint)
-	if err != nil {
-		return nil, err
-	}
-	lines, err := fsys.NetTCP()
-	if err != nil {
-		return nil, fmt.Errorf("list sockets: %w", err)
-	}
-	six, err := fsys.NetTCP6()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6
-		return nil, fmt.Errorf("list sockets: %w", err)
-	}
 	want, best := addr.Addr().Unmap().WithZone(""), 0
 	var found []uint64
-	for _, l := range append(lines, six...) {
-		at, ok := netip.AddrFromSlice(l.LocalAddr)
-		if !ok || l.St != stateListen || l.LocalPort != uint64(addr.Port()) {
-			continue
-		}
+	err := eachDiag(addr.Port(), netlink.TCP_LISTEN, func(d diagSocket) {
 		rank := 0
-		switch at = at.Unmap(); {
-		case at == want:
+		switch {
+		case d.own.Addr() == want:
 			rank = 3
-		case at.IsUnspecified() && at.BitLen() == want.BitLen():
+		case d.all && d.four && want.Is4(), d.all && !d.four && !want.Is4():
 			rank = 2
-		case at == netip.IPv6Unspecified(): // takes IPv4 too, unless told not to
+		case d.all && !d.four: // takes IPv4 too, unless told not to
 			rank = 1
 		}
 		if rank > best {
 			best, found = rank, nil
 		}
 		if rank > 0 && rank == best {
-			found = append(found, l.Inode)
+			found = append(found, uint64(d.inode))
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sockets: %w", err)
 	}
 	return found, nil
 }

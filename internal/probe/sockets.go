@@ -35,27 +35,37 @@ type SocketCookie [2]uint32
 func Established(at netip.AddrPort) (map[SocketCookie]Socket, error) {
 	at = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 	found := map[SocketCookie]Socket{}
-	// A listener on all addresses has IPv4 connections in IPv6 sockets.
+	err := eachDiag(at.Port(), netlink.TCP_ESTABLISHED, func(d diagSocket) {
+		if d.own == at {
+			found[d.cookie] = d.Socket
+		}
+	})
+	return found, err
+}
+
+// eachDiag calls f for every socket in a state whose own port is that one, those of
+// IPv4 first. A listener on all addresses has IPv4 connections in IPv6 sockets.
+func eachDiag(port uint16, state uint, f func(diagSocket)) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
-		req.AddRawData(diagRequest(family, at.Port()))
+		req.AddRawData(diagRequest(family, port, state))
 		var bad error
 		err := req.ExecuteIter(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY, func(msg []byte) bool {
 			var d diagSocket
-			if d, bad = parseDiag(msg); bad == nil && d.own == at {
-				found[d.cookie] = d.Socket
+			if d, bad = parseDiag(msg); bad == nil {
+				f(d)
 			}
 			return bad == nil
 		})
 		switch err := errors.Join(err, bad); {
 		case errors.Is(err, unix.ENOENT) && family == unix.AF_INET6: // a kernel without IPv6
 		case errors.Is(err, unix.ENOENT):
-			return nil, fmt.Errorf("sock_diag: %w (the kernel has no CONFIG_INET_DIAG)", err)
+			return fmt.Errorf("sock_diag: %w (the kernel has no CONFIG_INET_DIAG)", err)
 		case err != nil:
-			return nil, fmt.Errorf("sock_diag: %w", err)
+			return fmt.Errorf("sock_diag: %w", err)
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // Sizes of include/uapi/linux/inet_diag.h: struct inet_diag_req_v2 and
@@ -65,19 +75,22 @@ const (
 	diagMsgSize     = 72
 )
 
-// diagRequest asks for tcp_info of the established sockets of a family with a port
-// of their own. The kernel looks at no other's state.
-func diagRequest(family uint8, port uint16) []byte {
+// diagRequest asks for tcp_info of the sockets of a family in a state, with a port of
+// their own. The kernel looks at no others.
+func diagRequest(family uint8, port uint16, state uint) []byte {
 	b := make([]byte, diagRequestSize)
 	b[0], b[1], b[2] = family, unix.IPPROTO_TCP, 1<<(netlink.INET_DIAG_INFO-1)
-	binary.NativeEndian.PutUint32(b[4:], 1<<netlink.TCP_ESTABLISHED)
+	binary.NativeEndian.PutUint32(b[4:], 1<<state)
 	binary.BigEndian.PutUint16(b[8:], port)
 	return b
 }
 
 type diagSocket struct {
 	own    netip.AddrPort
+	all    bool // bound to all addresses of its family
+	four   bool // of IPv4
 	cookie SocketCookie
+	inode  uint32
 	Socket
 }
 
@@ -91,9 +104,10 @@ func parseDiag(b []byte) (diagSocket, error) {
 	}
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	addr := netip.AddrFrom4([4]byte(b[8:12]))
-	if b[0] == unix.AF_INET6 {
+	if d.four = b[0] != unix.AF_INET6; !d.four {
 		addr = netip.AddrFrom16([16]byte(b[8:24])).Unmap()
 	}
+	d.all, d.inode = addr.IsUnspecified(), u32(68)
 	d.own = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:]))
 	d.cookie = SocketCookie{u32(44), u32(48)}
 	d.Unread, d.Unsent = u32(56), u32(60)

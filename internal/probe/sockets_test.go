@@ -138,7 +138,7 @@ func diagMsg(attrs ...[]byte) []byte {
 	b[0], b[1] = unix.AF_INET, netlink.TCP_ESTABLISHED
 	binary.BigEndian.PutUint16(b[4:], 443)
 	copy(b[8:], []byte{10, 0, 0, 1})
-	for at, v := range map[int]uint32{44: 7, 48: 8, 56: 11, 60: 22} {
+	for at, v := range map[int]uint32{44: 7, 48: 8, 56: 11, 60: 22, 68: 9} {
 		binary.NativeEndian.PutUint32(b[at:], v)
 	}
 	return append(b, slices.Concat(attrs...)...)
@@ -160,7 +160,10 @@ func tcpInfo(size int, busy, rwnd, sndbuf uint64) []byte {
 }
 
 func TestSocketsOfKernels(t *testing.T) {
-	want := diagSocket{netip.MustParseAddrPort("10.0.0.1:443"), SocketCookie{7, 8}, Socket{3 * time.Millisecond, 2 * time.Millisecond, time.Millisecond, 11, 22}}
+	want := diagSocket{
+		own: netip.MustParseAddrPort("10.0.0.1:443"), four: true, cookie: SocketCookie{7, 8}, inode: 9,
+		Socket: Socket{3 * time.Millisecond, 2 * time.Millisecond, time.Millisecond, 11, 22},
+	}
 	for name, c := range map[string]struct {
 		msg []byte
 		ok  bool

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -220,7 +221,8 @@ func between(ctx context.Context, fault Fault, addr string) error {
 	spin := make(chan struct{}, 1)
 	go func() {
 		<-spin
-		for {
+		for spun := uint64(0); ; spun++ {
+			runtime.KeepAlive(spun)
 		}
 	}()
 	go func() {
