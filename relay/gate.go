@@ -104,11 +104,13 @@ func (w *worker) farGate(dst *derp.Key) *gate {
 	return w.far[*dst]
 }
 
-// join makes p wait at g.
+// join makes p wait at g: behind all others, or before them if it had been let in
+// and the gate was closed again before it was read. Else a source whose turn always
+// comes as the gate closes would never have one.
 func (w *worker) join(g *gate, p *peer) {
 	// A source's packets of one read come one behind the other, and then it is
 	// not read: if it waits here already, it is the last.
-	if p.closed || g.last != nil && g.last.src == p {
+	if p.closed || g.last != nil && g.last.src == p || g.first != nil && g.first.src == p {
 		return
 	}
 	n := w.spareWaiting
@@ -117,13 +119,24 @@ func (w *worker) join(g *gate, p *peer) {
 	} else {
 		w.spareWaiting = n.next
 	}
-	*n = waiting{src: p, gate: g, ahead: g.last, next: p.waits}
-	if g.last != nil {
-		g.last.after = n
+	*n = waiting{src: p, gate: g, next: p.waits}
+	if p.tickets&g.ticket() != 0 {
+		n.after = g.first
+		g.first = n
+	} else {
+		n.ahead = g.last
+		g.last = n
+	}
+	if n.ahead != nil {
+		n.ahead.after = n
 	} else {
 		g.first = n
 	}
-	g.last = n
+	if n.after != nil {
+		n.after.ahead = n
+	} else {
+		g.last = n
+	}
 	if p.waits != nil {
 		p.waits.prev = n
 	}

@@ -129,8 +129,13 @@ func TestNoSourceOfAFullReceiverIsAlwaysFirst(t *testing.T) {
 						sum, least, most = sum+g, min(least, g), max(most, g)
 					}
 					t.Logf("worker %d: mean %d, %d to %d", worker, sum/n, least, most)
-					// Chance has a part in who finds room; a place in a list has none.
-					if most > 10*least {
+					// Sources that wait have turns. Where they do not, chance has a part in
+					// who finds room; a place in a list has none, which made it 130 times.
+					bound := 3
+					if onFull != Pause {
+						bound = 50
+					}
+					if most > bound*least {
 						t.Errorf("of %d sources on worker %d one gets %d packets through and another %d", n, worker, least, most)
 					}
 				}

@@ -67,6 +67,9 @@ func testSlowReceiverLosesOnlyItsOwnPackets(t *testing.T, k transport.Kind) {
 				} else {
 					go io.Copy(io.Discard, stuck.br)
 				}
+				eventually(t, "the relay has received all 22000 packets", func() bool {
+					return snapshot(t, s).Totals().ReceivedPackets >= 22_000
+				})
 				tot := checkBalance(t, s)
 				if tot.ReceivedPackets != 22_000 {
 					t.Errorf("received %d packets, sent 22000", tot.ReceivedPackets)
