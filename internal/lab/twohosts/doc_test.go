@@ -35,7 +35,7 @@ func TestFiveLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"10.88.0.11/24", "COMPARISON TO TS", "traffic at 10.88.0.11"} {
+	for _, want := range []string{"10.88.0.11/24", "Ceiling", "× TS", "Trust: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("they do not print %s:\n%s", want, out)
 		}

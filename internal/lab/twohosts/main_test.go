@@ -121,7 +121,7 @@ func startSweep(t *testing.T, h *hosts.Host, args ...string) *hosts.Process {
 
 func startSweepAs(t *testing.T, h *hosts.Host, user string, args ...string) *hosts.Process {
 	t.Helper()
-	p, err := h.Start(hosts.Command{User: user, Dir: "/tmp", Args: append([]string{"/tmp/hdbench", "sweep"}, args...)})
+	p, err := h.Start(hosts.Command{User: user, Dir: "/tmp", Args: append([]string{"/tmp/hdbench", "sweep", "--full"}, args...)})
 	if err != nil {
 		t.Fatal(err)
 	}
