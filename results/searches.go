@@ -2,11 +2,16 @@ package results
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 )
+
+// ErrRecord is wrapped by what is wrong with a record that could be read: nothing can
+// be made of the folder until it is mended.
+var ErrRecord = errors.New("a record does not hold together")
 
 // SearchResult is what the search of one configuration found.
 type SearchResult struct {
@@ -63,7 +68,7 @@ func Searches(trials []*Trial) ([]SearchResult, error) {
 func searchResult(c Config, ts []*Trial) (SearchResult, error) {
 	r := SearchResult{Config: c, Spec: ts[0].Search.SearchSpec}
 	if err := r.Spec.Check(); err != nil {
-		return r, fmt.Errorf("search record %s: %w", ts[0].ID, err)
+		return r, fmt.Errorf("%w: search record %s: %w", ErrRecord, ts[0].ID, err)
 	}
 	slices.SortStableFunc(ts, func(a, b *Trial) int { return cmp.Compare(a.Order, b.Order) })
 	e := NewEvidence(r.Spec)
@@ -82,7 +87,7 @@ func searchResult(c Config, ts []*Trial) (SearchResult, error) {
 			err = e.Add(l)
 		}
 		if err != nil {
-			return r, fmt.Errorf("search record %s: %w", t.ID, err)
+			return r, fmt.Errorf("%w: search record %s: %w", ErrRecord, t.ID, err)
 		}
 		if l.Invalid != "" {
 			r.Invalid++

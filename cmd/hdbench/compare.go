@@ -86,7 +86,7 @@ func runCompare(s *streams, args []string, o compareOptions) error {
 	}
 	g, err := results.Compare(base, next, floors, o.metrics)
 	if err != nil {
-		return failed(fmt.Errorf("compare: %w", err))
+		return unreadable(fmt.Errorf("compare: %w", err))
 	}
 	var b bytes.Buffer
 	if o.format == "json" {
@@ -95,7 +95,7 @@ func runCompare(s *streams, args []string, o compareOptions) error {
 		err = g.Write(&b, results.Format(o.format))
 	}
 	if err != nil {
-		return failed(fmt.Errorf("compare: %w", err))
+		return unreadable(fmt.Errorf("compare: %w", err))
 	}
 	if o.output != "" {
 		err = results.WriteFile(o.output, b.Bytes())
@@ -103,7 +103,7 @@ func runCompare(s *streams, args []string, o compareOptions) error {
 		_, err = s.out.Write(b.Bytes())
 	}
 	if err != nil {
-		return failed(fmt.Errorf("compare: %w", err))
+		return unreadable(fmt.Errorf("compare: %w", err))
 	}
 	if g.Outcome != results.NoRegression {
 		return coded(int(g.Outcome), fmt.Errorf("compare: %v", g.Outcome), "")

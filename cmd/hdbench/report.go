@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hdbench/internal/measure"
 	"hdbench/results"
 	"hdbench/scenarios"
 )
@@ -54,7 +56,7 @@ func runReport(s *streams, dir, format, output string) error {
 			return err
 		}
 		if err := report.Write(&b, results.Format(format)); err != nil {
-			return failed(fmt.Errorf("report: %w", err))
+			return unreadable(fmt.Errorf("report: %w", err))
 		}
 	default:
 		if err := export(&b, dir, format); err != nil {
@@ -67,7 +69,7 @@ func runReport(s *streams, dir, format, output string) error {
 	}
 	if format == "markdown" {
 		if _, err := report.WritePlots(filepath.Join(filepath.Dir(output), results.DirPlots)); err != nil {
-			return failed(fmt.Errorf("report: %w", err))
+			return unreadable(fmt.Errorf("report: %w", err))
 		}
 	}
 	return failed(results.WriteFile(output, b.Bytes()))
@@ -86,7 +88,7 @@ func export(w io.Writer, dir, format string) error {
 		return err
 	}
 	if err := results.Export(w, format, set, sc.CompareAt); err != nil {
-		return failed(fmt.Errorf("report: %w", err))
+		return unreadable(fmt.Errorf("report: %w", err))
 	}
 	return nil
 }
@@ -129,7 +131,16 @@ func readReport(dir string) (*results.Report, error) {
 	}
 	report, err := results.NewReport(set, sc.CompareAt)
 	if err != nil {
-		return nil, failed(fmt.Errorf("report: %w", err))
+		return nil, unreadable(fmt.Errorf("report: %w", err))
 	}
 	return report, nil
+}
+
+// unreadable tells what is wrong with a folder's records from what went wrong with
+// them.
+func unreadable(err error) error {
+	if errors.Is(err, results.ErrRecord) || errors.Is(err, measure.ErrHistogram) {
+		return badInput(err)
+	}
+	return failed(err)
 }

@@ -56,7 +56,7 @@ func runTrend(s *streams, dirs []string, format, output string) error {
 		err = write(t)
 	}
 	if err != nil {
-		return failed(fmt.Errorf("trend: %w", err))
+		return unreadable(fmt.Errorf("trend: %w", err))
 	}
 	if output != "" {
 		return failed(results.WriteFile(output, b.Bytes()))

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -33,6 +34,9 @@ func FromHDR(h *hdrhistogram.Histogram) (Histogram, error) {
 	return s, nil
 }
 
+// ErrHistogram is wrapped by what is wrong with a histogram that was recorded.
+var ErrHistogram = errors.New("histogram")
+
 // HDR unpacks the histogram; nil if it is empty.
 func (h Histogram) HDR() (*hdrhistogram.Histogram, error) {
 	if h.Encoded == "" {
@@ -40,7 +44,7 @@ func (h Histogram) HDR() (*hdrhistogram.Histogram, error) {
 	}
 	hdr, err := hdrhistogram.Decode([]byte(h.Encoded))
 	if err != nil {
-		return nil, fmt.Errorf("decode histogram: %w", err)
+		return nil, fmt.Errorf("%w: decode: %w", ErrHistogram, err)
 	}
 	return hdr, nil
 }
@@ -59,7 +63,7 @@ func MergeHistograms(hs ...Histogram) (Histogram, error) {
 			sum = hdr
 		default:
 			if dropped := sum.Merge(hdr); dropped > 0 {
-				return Histogram{}, fmt.Errorf("merge histograms: %d values out of range", dropped)
+				return Histogram{}, fmt.Errorf("%w: merge: %d values out of range", ErrHistogram, dropped)
 			}
 		}
 	}
