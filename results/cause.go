@@ -23,7 +23,7 @@ const (
 	BackPressure Cause = "back-pressure" // it held senders back, with CPU time left
 	ByClient     Cause = "client"        // the client sent late or read late
 	ByLine       Cause = "line"          // the network between them was full
-	Unclear      Cause = "unclear"       // the grounds does not say
+	Unclear      Cause = "unclear"       // the evidence does not say
 )
 
 // CarriedBound is how much of the offered rate may be missing, by shortfall and
@@ -128,12 +128,11 @@ func groundsOf(t *Trial) grounds {
 			e.blocked = s.Blocked
 		}
 		e.held = portion(float64(s.DueUnsent), float64(l.UnsentPackets))
-		e.waiting = portion(float64(s.QueueWaiting), float64(s.QueueLooks))
-		e.fullRead = portion(float64(s.FullReads), float64(s.Reads))
+		e.waiting, e.fullRead = unread(s)
 		for _, h := range l.Hosts { // any host that reads late holds up the whole load
 			if s := h.Strain; s != nil {
-				e.waiting = more(e.waiting, portion(float64(s.QueueWaiting), float64(s.QueueLooks)))
-				e.fullRead = more(e.fullRead, portion(float64(s.FullReads), float64(s.Reads)))
+				waiting, fullRead := unread(s)
+				e.waiting, e.fullRead = more(e.waiting, waiting), more(e.fullRead, fullRead)
 			}
 		}
 	}
@@ -200,7 +199,18 @@ func portion(part, whole float64) float64 {
 
 // readLate reports whether data lay at the receivers.
 func (e *grounds) readLate() bool {
-	return e.waiting >= waitingShare || e.fullRead >= fullReads || e.rwnd >= rwndShare
+	return leftUnread(e.waiting, e.fullRead) || e.rwnd >= rwndShare
+}
+
+// unread is how often data was found waiting at receivers, and how often a read filled
+// its buffer.
+func unread(s *measure.Strain) (waiting, fullRead float64) {
+	return portion(float64(s.QueueWaiting), float64(s.QueueLooks)), portion(float64(s.FullReads), float64(s.Reads))
+}
+
+// leftUnread reports whether that is too often for receivers that keep up.
+func leftUnread(waiting, fullRead float64) bool {
+	return waiting >= waitingShare || fullRead >= fullReads
 }
 
 // sentLate reports whether what was not sent waited for the client, and keptBack

@@ -89,8 +89,7 @@ func hostAtLimit(t *Trial, h *measure.ClientHost) bool {
 	case s == nil:
 		return h.Busiest > formerMaxBusy
 	}
-	return portion(float64(s.QueueWaiting), float64(s.QueueLooks)) >= waitingShare ||
-		portion(float64(s.FullReads), float64(s.Reads)) >= waitingShare ||
+	return leftUnread(unread(s)) ||
 		!t.Load.Offered.IsMax() && portion(float64(s.DueUnsent), float64(t.Load.UnsentPackets)) >= clientHeld
 }
 
