@@ -55,6 +55,56 @@ func MeasuredFloors(sets []*Set) ([]Floor, error) {
 	return floors, nil
 }
 
+// Drift is how far a metric of the TS baseline moved between two sweeps, beyond the
+// floor in one direction at least. Both have the very same derper, so nobody did it
+// but the hosts: what they did to it they may have done to the relays under test.
+type Drift struct {
+	Metric string  `json:"metric"`
+	Low    float64 `json:"low"`  // the furthest move down, at most 0
+	High   float64 `json:"high"` // the furthest move up, at least 0
+	Points int     `json:"points"`
+}
+
+// drifts are those of the baseline's samples.
+func drifts(control []sample, floors []Floor) []Drift {
+	of := map[string]Drift{}
+	for _, s := range control {
+		if len(s.base) < 2 || len(s.new) < 2 {
+			continue
+		}
+		if c := s.change().Value; !math.IsNaN(c) {
+			d := of[s.metric.Name]
+			of[s.metric.Name] = Drift{s.metric.Name, min(d.Low, c), max(d.High, c), d.Points + 1}
+		}
+	}
+	var ds []Drift
+	for _, f := range floors {
+		if d := of[f.Metric]; d.Low < -f.Value || d.High > f.Value {
+			ds = append(ds, d)
+		}
+	}
+	return ds
+}
+
+// covers reports whether the baseline moved as far as change, the same way.
+func (d Drift) covers(change float64) bool { return d.Low <= change && change <= d.High }
+
+// driftsText says how far the baseline drifted, in a line.
+func driftsText(ds []Drift) []string {
+	var of []string
+	for _, d := range ds {
+		for _, m := range Metrics() {
+			if m.Name == d.Metric {
+				of = append(of, fmt.Sprintf("%s %s to %s (%s)", m.Name, m.change(d.Low), m.change(d.High), plural(d.Points, "point")))
+			}
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("The TS baseline, the same in both, moved between the sweeps: %s. No change within that is called a regression; sweep --interleave holds the hosts still.", strings.Join(of, ", "))}
+}
+
 // floorsText says which floors a comparison used, in a line each origin.
 func floorsText(floors []Floor) []string {
 	var order []string

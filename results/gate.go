@@ -31,7 +31,8 @@ const (
 	IsRegression  Verdict = "regression"
 	IsImprovement Verdict = "improvement"
 	IsBelowFloor  Verdict = "below floor"
-	IsNoise       Verdict = "noise" // not significant
+	IsDrift       Verdict = "as the baseline" // which moved as far itself
+	IsNoise       Verdict = "noise"           // not significant
 )
 
 // Gate is the comparison of a new folder with a base.
@@ -40,6 +41,7 @@ type Gate struct {
 	Paired      bool // the two were measured in turn, trial by trial
 	Differences []string
 	Floors      []Floor
+	Drifts      []Drift  // of the TS baseline between the two, where it went beyond a floor
 	Changes     []Change // that were judged, regressions first
 	Control     []Change // of the TS baseline: what the hosts did meanwhile
 	Still       int      // metrics of points that never left their floors
@@ -64,7 +66,9 @@ type Change struct {
 	New     Summary
 	Change  Ratio // of the base's value, or a difference
 	Floor   float64
-	P       float64 // of the rank test
+	Drift   Drift   // of the metric; of none, it is zero
+	P       float64 // of the test
+	Test    Test    // that it is of
 	Holm    float64 // adjusted for the number of tests
 	Welch   float64 // beside it, for information
 	Shift   float64 // of the median, whose sign the rank test speaks of
@@ -106,6 +110,7 @@ func Compare(base, new *Set, floors []Floor, only []string) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.Drifts = drifts(control, floors)
 	g.Changes = g.judge(judged, ceilings)
 	g.Control = (&Gate{Floors: floors, names: g.names}).judge(control, nil)
 	g.missing()
@@ -152,6 +157,15 @@ func (g *Gate) ceilings(common []Point, only []string) ([]sample, error) {
 	return ss, nil
 }
 
+func (g *Gate) drift(metric string) Drift {
+	for _, d := range g.Drifts {
+		if d.Metric == metric {
+			return d
+		}
+	}
+	return Drift{}
+}
+
 func (g *Gate) floor(metric string) float64 {
 	for _, f := range g.Floors {
 		if f.Metric == metric {
@@ -178,34 +192,40 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 		}
 		moved, of = append(moved, s), append(of, name)
 	}
-	// Tarone (1990): tests that could not be significant whatever the data said
-	// are left out, and do not count among those that are corrected for.
-	least := make([]float64, len(moved))
-	for i := range moved {
-		least[i] = moved[i].leastP()
-	}
-	k := tarone(least)
-	var changes []Change
-	var ps []float64
-	for i, s := range moved {
-		if least[i] > Alpha/float64(k) {
-			g.Need = max(g.Need, runsNeeded(Alpha/float64(len(all)), s.paired))
-			g.Unjudged = append(g.Unjudged, fmt.Sprintf("%s of %s: %d and %d valid runs", of[i], g.place(s.point), len(s.base), len(s.new)))
-			continue
-		}
-		g.wasJudged(s.point, of[i] == s.metric.Head)
-		c := Change{
-			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new),
-			Change: s.change(), Floor: g.floor(s.metric.Name), P: s.p(), Welch: s.welch(), Shift: s.shift(),
-		}
-		changes, ps = append(changes, c), append(ps, c.P)
-	}
+	changes, ps := g.test(moved, of)
 	for i, p := range Holm(ps) {
 		changes[i].Holm = p
 		changes[i].decide()
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int { return rank(a.Verdict) - rank(b.Verdict) })
 	return changes
+}
+
+// test tests samples of what of says. Those that no test could find anything in are
+// left out, and do not count among those that are corrected for.
+func (g *Gate) test(moved []sample, of []string) (changes []Change, ps []float64) {
+	family := 0
+	for i, s := range moved {
+		if s.testable() {
+			family++
+			continue
+		}
+		g.Need = max(g.Need, runsNeeded(Alpha, s.paired))
+		g.Unjudged = append(g.Unjudged, fmt.Sprintf("%s of %s: %d and %d valid runs", of[i], g.place(s.point), len(s.base), len(s.new)))
+	}
+	for i, s := range moved {
+		if !s.testable() {
+			continue
+		}
+		g.wasJudged(s.point, of[i] == s.metric.Head)
+		c := Change{
+			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new), Change: s.change(),
+			Floor: g.floor(s.metric.Name), Drift: g.drift(s.metric.Name), Welch: s.welch(), Shift: s.shift(),
+		}
+		c.P, c.Test = s.p(Alpha / float64(family))
+		changes, ps = append(changes, c), append(ps, c.P)
+	}
+	return changes, ps
 }
 
 // wasJudged notes that a metric of a point was judged; of a ceiling it does not, for
@@ -221,22 +241,6 @@ func (g *Gate) wasJudged(p Point, atPoint bool) {
 	g.Judged = len(g.judged)
 }
 
-// tarone is the least number of tests to correct for, of those with these least
-// p-values.
-func tarone(least []float64) int {
-	for k := 1; ; k++ {
-		n := 0
-		for _, p := range least {
-			if p <= Alpha/float64(k) {
-				n++
-			}
-		}
-		if n <= k {
-			return k
-		}
-	}
-}
-
 func (c *Change) decide() {
 	size := c.Change.Value
 	switch {
@@ -244,6 +248,8 @@ func (c *Change) decide() {
 		c.Verdict = IsNoise
 	case !(size > c.Floor || -size > c.Floor):
 		c.Verdict = IsBelowFloor
+	case c.Drift.covers(size):
+		c.Verdict = IsDrift
 	case c.Metric.bad(size):
 		c.Verdict = IsRegression
 	default:
@@ -251,8 +257,11 @@ func (c *Change) decide() {
 	}
 }
 
+// verdicts are all, in the order of the tables.
+var verdicts = []Verdict{IsRegression, IsImprovement, IsDrift, IsBelowFloor, IsNoise}
+
 func rank(v Verdict) int {
-	return slices.Index([]Verdict{IsRegression, IsImprovement, IsBelowFloor, IsNoise}, v)
+	return slices.Index(verdicts, v)
 }
 
 // missing finds points that one side has trials enough of and the other has not,

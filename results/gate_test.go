@@ -150,6 +150,56 @@ func TestFalseAlarmsAndPowerOfTheGate(t *testing.T) {
 	}
 }
 
+// Four runs are too few for ranks, not for seeing that a relay is a fifth dearer; and
+// of comparisons of a build with itself at most one in twenty may fail, whatever its
+// noise is like.
+func TestFewRunsAreJudged(t *testing.T) {
+	const reps = 300
+	for _, c := range []struct {
+		name   string
+		runs   int
+		pairs  bool
+		slower float64
+		modes  float64 // by how much half of the runs are better, by chance
+		fails  func(int) bool
+	}{
+		{name: "A/A, 4 runs", runs: 4, fails: func(n int) bool { return n <= reps/20 }},
+		{name: "A/A, 6 pairs", runs: 6, pairs: true, fails: func(n int) bool { return n <= reps/20 }},
+		{name: "A/A, 4 runs, two modes", runs: 4, modes: 0.5, fails: func(n int) bool { return n <= reps/20 }},
+		{name: "20 % slower, 4 runs", runs: 4, slower: 0.2, fails: func(n int) bool { return n >= reps*19/20 }},
+		{name: "20 % slower, 6 pairs", runs: 6, pairs: true, slower: 0.2, fails: func(n int) bool { return n >= reps*19/20 }},
+	} {
+		regressed := 0
+		for seed := range uint64(reps) {
+			base, next := newBuild(2*seed), newBuild(2*seed+1)
+			base.runs, next.runs = c.runs, c.runs
+			next.cost, next.limit = next.cost*(1+c.slower), next.limit/(1+c.slower)
+			if c.pairs {
+				base.side, next.side = BuildBase, BuildNew
+			}
+			b, n := base.set("base"), next.set("new")
+			for _, tr := range slices.Concat(b.Trials, n.Trials) {
+				if c.modes > 0 && tr.Point.Offered == 9*units.Gbps && base.rng.IntN(2) == 0 {
+					tr.Load.DeliveredBps *= 1 + c.modes
+				}
+			}
+			g := compare(t, b, n)
+			if g.Outcome == Regression {
+				regressed++
+			} else if g.Outcome != NoRegression {
+				t.Fatalf("%s: %v", c.name, g.Outcome)
+			}
+			if g.Judged != 3 {
+				t.Fatalf("%s: %d of %d points judged", c.name, g.Judged, g.Points)
+			}
+		}
+		t.Logf("%s: %d of %d fail", c.name, regressed, reps)
+		if !c.fails(regressed) {
+			t.Errorf("%s: %d of %d comparisons fail", c.name, regressed, reps)
+		}
+	}
+}
+
 func TestFoldersThatAreNotComparable(t *testing.T) {
 	for want, change := range map[string]func(*Set){
 		"relay, CPU model: Some CPU, Other": func(s *Set) { s.Environment.Hosts[0].Host.CPUModel = "Other" },
@@ -309,6 +359,41 @@ func TestTheBaselineIsAControl(t *testing.T) {
 	g := compare(t, b, n)
 	if g.Outcome != NoRegression || len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "The TS baseline itself changed: CPU-s/Gbit of derper") {
 		t.Errorf("%v: %q", g.Outcome, g.Notes)
+	}
+}
+
+// What the baseline does too is the hosts' doing; what it does not, or does the other
+// way, is not.
+func TestChangesThatTheBaselineMadeToo(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		relay, derper float64 // times the CPU cost of base
+		want          Outcome
+		drifts, as    int
+		said          bool
+	}{
+		{"both dearer", 1.2, 1.3, NoRegression, 1, 3, true},
+		{"dearer by more than the baseline", 1.4, 1.2, Regression, 1, 0, true},
+		{"dearer where the baseline is cheaper", 1.2, 0.7, Regression, 1, 0, true},
+		{"dearer where the baseline is as before", 1.2, 1, Regression, 0, 0, false},
+	} {
+		base, next := newBuild(1), newBuild(2)
+		base.baseline, next.baseline = true, true
+		b, n := base.set("base"), next.set("new")
+		for _, tr := range n.Trials {
+			if tr.Point.Relay == RelayDerper {
+				tr.Relay.CPUSeconds *= c.derper
+			} else {
+				tr.Relay.CPUSeconds *= c.relay
+			}
+		}
+		g := compare(t, b, n)
+		if g.Outcome != c.want || len(g.Drifts) != c.drifts || len(found(g, IsDrift)) != c.as {
+			t.Errorf("%s: %v, drifts %v, as the baseline %v", c.name, g.Outcome, g.Drifts, found(g, IsDrift))
+		}
+		if said := strings.Contains(strings.Join(g.after(), "\n"), "moved between the sweeps: cpu"); said != c.said {
+			t.Errorf("%s: %q", c.name, g.after())
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type gateJSON struct {
 	Paired      bool         `json:"paired"`
 	Differences []string     `json:"differences"`
 	Floors      []Floor      `json:"floors"`
+	Drifts      []Drift      `json:"baseline_drift"` // where it went beyond a floor
 	Changes     []changeJSON `json:"changes"`
 	Control     []changeJSON `json:"control"`
 	Still       int          `json:"within_floor"`
@@ -51,6 +52,7 @@ type changeJSON struct {
 	ChangeUpper   *float64 `json:"change_upper"`
 	Floor         float64  `json:"floor"`
 	P             float64  `json:"p"`
+	Test          Test     `json:"test"`
 	PHolm         float64  `json:"p_holm"`
 	PWelch        *float64 `json:"p_welch"`
 	Verdict       Verdict  `json:"verdict"`
@@ -62,7 +64,7 @@ func (g *Gate) WriteJSON(w io.Writer) error {
 	e.SetIndent("", "  ")
 	return e.Encode(gateJSON{
 		Schema: SchemaVersion, Outcome: g.Outcome.String(), ExitCode: int(g.Outcome),
-		Base: g.Base.side(), New: g.New.side(), Paired: g.Paired, Differences: listed(g.Differences), Floors: g.Floors,
+		Base: g.Base.side(), New: g.New.side(), Paired: g.Paired, Differences: listed(g.Differences), Floors: g.Floors, Drifts: append([]Drift{}, g.Drifts...),
 		Changes: g.changesJSON(g.Changes), Control: g.changesJSON(g.Control), Still: g.Still, Points: g.Points, Judged: g.Judged,
 		Unjudged: listed(g.Unjudged), Missing: listed(g.Missing), RunsNeeded: g.Need, Notes: listed(g.Notes),
 	})
@@ -85,7 +87,7 @@ func (g *Gate) changesJSON(cs []Change) []changeJSON {
 			Configuration: g.names[c.Point.Config], Point: c.Point, Of: c.Of, Unit: c.Metric.Unit,
 			Base: orNull(c.Base.Mean * c.Metric.scale), New: orNull(c.New.Mean * c.Metric.scale), BaseRuns: c.Base.N, NewRuns: c.New.N,
 			Relative: c.Metric.Relative, Change: orNull(c.Change.Value), ChangeLower: orNull(c.Change.Lo), ChangeUpper: orNull(c.Change.Hi),
-			Floor: c.Floor, P: c.P, PHolm: c.Holm, PWelch: orNull(c.Welch), Verdict: c.Verdict,
+			Floor: c.Floor, P: c.P, Test: c.Test, PHolm: c.Holm, PWelch: orNull(c.Welch), Verdict: c.Verdict,
 		})
 	}
 	return out

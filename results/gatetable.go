@@ -56,7 +56,7 @@ func (g *Gate) screen(n int, where []string) (*bytes.Buffer, error) {
 		}
 	}
 	var more []string
-	for _, v := range []Verdict{IsRegression, IsImprovement, IsBelowFloor, IsNoise} {
+	for _, v := range verdicts {
 		if said[v] > 0 {
 			more = append(more, fmt.Sprintf("%d %s", said[v], v))
 		}
@@ -102,11 +102,26 @@ func (g *Gate) text() []string {
 			lines = append(lines, fmt.Sprintf("With so few valid runs nothing could be significant: %d of each point on each side are needed.", g.Need))
 		}
 	}
-	how := "Trials were made in turn: a change is over pairs, tested by Wilcoxon's signed ranks."
-	if !g.Paired {
-		how = "Sweeps were made one after the other: tested by Mann–Whitney."
+	return append(lines, g.how())
+}
+
+// how says how the trials were made and tested.
+func (g *Gate) how() string {
+	made, ranks, t := "Sweeps were made one after the other", ByMannWhitney, ByWelch
+	if g.Paired {
+		made, ranks, t = "Trials were made in turn: a change is over pairs", ByWilcoxon, ByPairedT
 	}
-	return append(lines, how)
+	by := map[Test]int{}
+	for _, c := range g.Changes {
+		by[c.Test]++
+	}
+	switch {
+	case by[t] == 0:
+		return fmt.Sprintf("%s, tested by %s.", made, ranks)
+	case by[ranks] == 0:
+		return fmt.Sprintf("%s, tested by %s: runs are too few for ranks.", made, t)
+	}
+	return fmt.Sprintf("%s, tested by %s; %d of few runs by %s.", made, ranks, by[t], t)
 }
 
 // maxMissing is how many points that cannot be compared are listed; more are counted.
@@ -186,6 +201,7 @@ func (g *Gate) after() []string {
 			plural(g.Points, "point"), plural(len(g.Changes), "change"), g.Still, Alpha),
 	}
 	lines = append(lines, floorsText(g.Floors)...)
+	lines = append(lines, driftsText(g.Drifts)...)
 	if n := len(g.Unjudged); n > 0 {
 		text := fmt.Sprintf("Not judged: %s", g.Unjudged[0])
 		if n > 1 {

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"golang.org/x/perf/benchmath"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Alpha is the chance of a false alarm that a whole comparison may have: that
@@ -26,6 +28,22 @@ func welch(a, b []float64) float64 {
 		return math.NaN()
 	}
 	return pValue(benchmath.AssumeNormal, a, b)
+}
+
+// pairedT is the two-sided p-value of Student's t-test that the mean of differences
+// is 0, which supposes that it is normal.
+func pairedT(differences []float64) float64 {
+	s := Summarize(differences)
+	switch {
+	case s.N < 2:
+		return math.NaN()
+	case s.SD == 0 && s.Mean == 0:
+		return 1
+	case s.SD == 0:
+		return 0
+	}
+	t := math.Abs(s.Mean) / stat.StdErr(s.SD, float64(s.N))
+	return 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(s.N - 1)}.Survival(t)
 }
 
 func pValue(assume benchmath.Assumption, a, b []float64) float64 {

@@ -73,9 +73,6 @@ func TestLeastP(t *testing.T) {
 	if a, b := runsNeeded(0.05, false), runsNeeded(0.05, true); a != 4 || b != 6 {
 		t.Errorf("%d and %d runs needed, want 4 and 6", a, b)
 	}
-	if k := tarone([]float64{0.001, 0.001, 0.04, 0.04}); k != 2 {
-		t.Errorf("Tarone: %d, want 2: the other two cannot reach 0.05/2", k)
-	}
 }
 
 // noiseKinds are what run-to-run noise looks like.

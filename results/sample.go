@@ -90,17 +90,60 @@ func (s *sample) shift() float64 {
 	return median(s.new) - median(s.base)
 }
 
-// p is the p-value of there being no difference: by signed ranks of pairs, else by
-// Mann–Whitney.
-func (s *sample) p() float64 {
-	if !s.paired {
-		return mannWhitney(s.base, s.new)
+// Test is what a p-value is of.
+type Test string
+
+// The tests.
+const (
+	ByMannWhitney Test = "Mann–Whitney"
+	ByWilcoxon    Test = "Wilcoxon's signed ranks"
+	ByWelch       Test = "Welch's t"
+	ByPairedT     Test = "Student's t of pairs"
+)
+
+// testable reports whether there are runs enough for a test: where one of ranks,
+// alone, could be significant.
+func (s *sample) testable() bool { return s.leastP() <= Alpha }
+
+// p is the p-value of there being no difference, where it is to be alpha for one to
+// be significant: by ranks, which suppose no distribution. Where the runs are too few
+// for ranks ever to come to alpha it is by Student's t, which supposes a normal one;
+// but there only what ranks would have found too, were it the only test, may be
+// significant: every run of one side beyond every run of the other.
+func (s *sample) p(alpha float64) (float64, Test) {
+	ranks, by := mannWhitney(s.base, s.new), ByMannWhitney
+	if s.paired {
+		ranks, by = signedRank(s.differences()), ByWilcoxon
 	}
-	a, b := s.base, s.new
+	if s.leastP() <= alpha {
+		return ranks, by
+	}
+	t, by := s.welch(), ByWelch
+	if s.paired {
+		t, by = pairedT(s.differences()), ByPairedT
+	}
+	if s.apart() {
+		return t, by
+	}
+	return max(t, ranks), by
+}
+
+// apart reports whether every run of one side is beyond every run of the other; of
+// pairs, whether all moved the same way.
+func (s *sample) apart() bool {
+	if s.paired {
+		d := s.differences()
+		return slices.Min(d) > 0 || slices.Max(d) < 0
+	}
+	return slices.Min(s.base) > slices.Max(s.new) || slices.Max(s.base) < slices.Min(s.new)
+}
+
+// differences are those of the pairs: of logarithms, where the metric is relative.
+func (s *sample) differences() []float64 {
 	if s.metric.Relative && s.positive() {
-		a, b = logs(a), logs(b)
+		return differences(logs(s.base), logs(s.new))
 	}
-	return signedRank(differences(a, b))
+	return differences(s.base, s.new)
 }
 
 // welch is the p-value if the values were normal.
