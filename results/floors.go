@@ -55,54 +55,55 @@ func MeasuredFloors(sets []*Set) ([]Floor, error) {
 	return floors, nil
 }
 
-// Drift is how far a metric of the TS baseline moved between two sweeps, beyond the
-// floor in one direction at least. Both have the very same derper, so nobody did it
-// but the hosts: what they did to it they may have done to the relays under test.
-type Drift struct {
+// BaselineMove is how far a metric of the TS baseline moved between two sweeps, as far
+// as that is significant and beyond the floor. Both have the very same derper, so
+// nobody did it but the hosts: what they did to it they may have done to the relays
+// under test.
+type BaselineMove struct {
 	Metric string  `json:"metric"`
 	Low    float64 `json:"low"`  // the furthest move down, at most 0
 	High   float64 `json:"high"` // the furthest move up, at least 0
-	Points int     `json:"points"`
 }
 
-// drifts are those of the baseline's samples.
-func drifts(control []sample, floors []Floor) []Drift {
-	of := map[string]Drift{}
-	for _, s := range control {
-		if len(s.base) < 2 || len(s.new) < 2 {
-			continue
-		}
-		if c := s.change().Value; !math.IsNaN(c) {
-			d := of[s.metric.Name]
-			of[s.metric.Name] = Drift{s.metric.Name, min(d.Low, c), max(d.High, c), d.Points + 1}
-		}
-	}
-	var ds []Drift
-	for _, f := range floors {
-		if d := of[f.Metric]; d.Low < -f.Value || d.High > f.Value {
-			ds = append(ds, d)
+// excusedFloors is how many floors at most a move of the baseline excuses: a host that
+// moves things further is not one to compare on.
+const excusedFloors = 4
+
+// baselineMoves are those of the baseline's changes.
+func baselineMoves(control []Change) []BaselineMove {
+	of := map[string]BaselineMove{}
+	for _, c := range control {
+		if c.Verdict == IsRegression || c.Verdict == IsImprovement {
+			m, most := of[c.Metric.Name], excusedFloors*c.Floor
+			of[c.Metric.Name] = BaselineMove{c.Metric.Name, min(m.Low, max(c.Change.Value, -most)), max(m.High, min(c.Change.Value, most))}
 		}
 	}
-	return ds
+	var moves []BaselineMove
+	for _, m := range Metrics() {
+		if move, ok := of[m.Name]; ok {
+			moves = append(moves, move)
+		}
+	}
+	return moves
 }
 
 // covers reports whether the baseline moved as far as change, the same way.
-func (d Drift) covers(change float64) bool { return d.Low <= change && change <= d.High }
+func (m BaselineMove) covers(change float64) bool { return m.Low <= change && change <= m.High }
 
-// driftsText says how far the baseline drifted, in a line.
-func driftsText(ds []Drift) []string {
+// movesText says what the baseline's moves excuse, in a line.
+func movesText(moves []BaselineMove) []string {
 	var of []string
-	for _, d := range ds {
+	for _, move := range moves {
 		for _, m := range Metrics() {
-			if m.Name == d.Metric {
-				of = append(of, fmt.Sprintf("%s %s to %s (%s)", m.Name, m.change(d.Low), m.change(d.High), plural(d.Points, "point")))
+			if m.Name == move.Metric {
+				of = append(of, fmt.Sprintf("%s %s to %s", m.Name, m.change(move.Low), m.change(move.High)))
 			}
 		}
 	}
 	if len(of) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("The TS baseline, the same in both, moved between the sweeps: %s. No change within that is called a regression; sweep --interleave holds the hosts still.", strings.Join(of, ", "))}
+	return []string{fmt.Sprintf("What the TS baseline did too is not called a regression (%d floors at most): %s.", excusedFloors, strings.Join(of, ", "))}
 }
 
 // floorsText says which floors a comparison used, in a line each origin.

@@ -31,7 +31,7 @@ const (
 	IsRegression  Verdict = "regression"
 	IsImprovement Verdict = "improvement"
 	IsBelowFloor  Verdict = "below floor"
-	IsDrift       Verdict = "as the baseline" // which moved as far itself
+	IsBaselines   Verdict = "as the baseline" // which moved as far itself
 	IsNoise       Verdict = "noise"           // not significant
 )
 
@@ -41,15 +41,15 @@ type Gate struct {
 	Paired      bool // the two were measured in turn, trial by trial
 	Differences []string
 	Floors      []Floor
-	Drifts      []Drift  // of the TS baseline between the two, where it went beyond a floor
-	Changes     []Change // that were judged, regressions first
-	Control     []Change // of the TS baseline: what the hosts did meanwhile
-	Still       int      // metrics of points that never left their floors
-	Points      int      // in common, relays under test only
-	Judged      int      // of these, the points of which some metric was judged
-	Unjudged    []string // what could not be judged, and why
-	Missing     []string // what has trials enough on one side and not on the other, where it was to be measured too
-	Need        int      // runs a side that would have been enough; 0 if they were
+	Moves       []BaselineMove // of the TS baseline between the two: what they excuse
+	Changes     []Change       // that were judged, regressions first
+	Control     []Change       // of the TS baseline: what the hosts did meanwhile
+	Still       int            // metrics of points that never left their floors
+	Points      int            // in common, relays under test only
+	Judged      int            // of these, the points of which some metric was judged
+	Unjudged    []string       // what could not be judged, and why
+	Missing     []string       // what has trials enough on one side and not on the other, where it was to be measured too
+	Need        int            // runs a side that would have been enough; 0 if they were
 	Notes       []string
 	Outcome     Outcome
 
@@ -66,12 +66,12 @@ type Change struct {
 	New     Summary
 	Change  Ratio // of the base's value, or a difference
 	Floor   float64
-	Drift   Drift   // of the metric; of none, it is zero
-	P       float64 // of the test
-	Test    Test    // that it is of
-	Holm    float64 // adjusted for the number of tests
-	Welch   float64 // beside it, for information
-	Shift   float64 // of the median, whose sign the rank test speaks of
+	Move    BaselineMove // of the metric; of none, it is zero
+	P       float64      // of the test
+	Test    Test         // that it is of
+	Holm    float64      // adjusted for the number of tests
+	Welch   float64      // beside it, for information
+	Shift   float64      // of the median, whose sign the rank test speaks of
 	Verdict Verdict
 }
 
@@ -110,9 +110,9 @@ func Compare(base, new *Set, floors []Floor, only []string) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.Drifts = drifts(control, floors)
-	g.Changes = g.judge(judged, ceilings)
 	g.Control = (&Gate{Floors: floors, names: g.names}).judge(control, nil)
+	g.Moves = baselineMoves(g.Control)
+	g.Changes = g.judge(judged, ceilings)
 	g.missing()
 	g.note()
 	g.conclude()
@@ -157,13 +157,13 @@ func (g *Gate) ceilings(common []Point, only []string) ([]sample, error) {
 	return ss, nil
 }
 
-func (g *Gate) drift(metric string) Drift {
-	for _, d := range g.Drifts {
-		if d.Metric == metric {
-			return d
+func (g *Gate) move(metric string) BaselineMove {
+	for _, m := range g.Moves {
+		if m.Metric == metric {
+			return m
 		}
 	}
-	return Drift{}
+	return BaselineMove{}
 }
 
 func (g *Gate) floor(metric string) float64 {
@@ -220,7 +220,7 @@ func (g *Gate) test(moved []sample, of []string) (changes []Change, ps []float64
 		g.wasJudged(s.point, of[i] == s.metric.Head)
 		c := Change{
 			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new), Change: s.change(),
-			Floor: g.floor(s.metric.Name), Drift: g.drift(s.metric.Name), Welch: s.welch(), Shift: s.shift(),
+			Floor: g.floor(s.metric.Name), Move: g.move(s.metric.Name), Welch: s.welch(), Shift: s.shift(),
 		}
 		c.P, c.Test = s.p(Alpha / float64(family))
 		changes, ps = append(changes, c), append(ps, c.P)
@@ -248,8 +248,8 @@ func (c *Change) decide() {
 		c.Verdict = IsNoise
 	case !(size > c.Floor || -size > c.Floor):
 		c.Verdict = IsBelowFloor
-	case c.Drift.covers(size):
-		c.Verdict = IsDrift
+	case c.Move.covers(size):
+		c.Verdict = IsBaselines
 	case c.Metric.bad(size):
 		c.Verdict = IsRegression
 	default:
@@ -258,7 +258,7 @@ func (c *Change) decide() {
 }
 
 // verdicts are all, in the order of the tables.
-var verdicts = []Verdict{IsRegression, IsImprovement, IsDrift, IsBelowFloor, IsNoise}
+var verdicts = []Verdict{IsRegression, IsImprovement, IsBaselines, IsBelowFloor, IsNoise}
 
 func rank(v Verdict) int {
 	return slices.Index(verdicts, v)

@@ -8,24 +8,24 @@ import (
 
 // gateJSON is a comparison for machines. What is not a number is null.
 type gateJSON struct {
-	Schema      int          `json:"schema"`
-	Outcome     string       `json:"outcome"`
-	ExitCode    int          `json:"exit_code"`
-	Base        sideJSON     `json:"base"`
-	New         sideJSON     `json:"new"`
-	Paired      bool         `json:"paired"`
-	Differences []string     `json:"differences"`
-	Floors      []Floor      `json:"floors"`
-	Drifts      []Drift      `json:"baseline_drift"` // where it went beyond a floor
-	Changes     []changeJSON `json:"changes"`
-	Control     []changeJSON `json:"control"`
-	Still       int          `json:"within_floor"`
-	Points      int          `json:"points_in_common"`
-	Judged      int          `json:"points_judged"` // of these, at least one metric
-	Unjudged    []string     `json:"not_judged"`
-	Missing     []string     `json:"missing"`
-	RunsNeeded  int          `json:"runs_needed"` // 0: there were enough
-	Notes       []string     `json:"notes"`
+	Schema      int            `json:"schema"`
+	Outcome     string         `json:"outcome"`
+	ExitCode    int            `json:"exit_code"`
+	Base        sideJSON       `json:"base"`
+	New         sideJSON       `json:"new"`
+	Paired      bool           `json:"paired"`
+	Differences []string       `json:"differences"`
+	Floors      []Floor        `json:"floors"`
+	Moves       []BaselineMove `json:"baseline_moves"` // what they excuse
+	Changes     []changeJSON   `json:"changes"`
+	Control     []changeJSON   `json:"control"`
+	Still       int            `json:"within_floor"`
+	Points      int            `json:"points_in_common"`
+	Judged      int            `json:"points_judged"` // of these, at least one metric
+	Unjudged    []string       `json:"not_judged"`
+	Missing     []string       `json:"missing"`
+	RunsNeeded  int            `json:"runs_needed"` // 0: there were enough
+	Notes       []string       `json:"notes"`
 }
 
 type sideJSON struct {
@@ -64,7 +64,7 @@ func (g *Gate) WriteJSON(w io.Writer) error {
 	e.SetIndent("", "  ")
 	return e.Encode(gateJSON{
 		Schema: SchemaVersion, Outcome: g.Outcome.String(), ExitCode: int(g.Outcome),
-		Base: g.Base.side(), New: g.New.side(), Paired: g.Paired, Differences: listed(g.Differences), Floors: g.Floors, Drifts: append([]Drift{}, g.Drifts...),
+		Base: g.Base.side(), New: g.New.side(), Paired: g.Paired, Differences: listed(g.Differences), Floors: g.Floors, Moves: append([]BaselineMove{}, g.Moves...),
 		Changes: g.changesJSON(g.Changes), Control: g.changesJSON(g.Control), Still: g.Still, Points: g.Points, Judged: g.Judged,
 		Unjudged: listed(g.Unjudged), Missing: listed(g.Missing), RunsNeeded: g.Need, Notes: listed(g.Notes),
 	})

@@ -201,7 +201,7 @@ func (g *Gate) after() []string {
 			plural(g.Points, "point"), plural(len(g.Changes), "change"), g.Still, Alpha),
 	}
 	lines = append(lines, floorsText(g.Floors)...)
-	lines = append(lines, driftsText(g.Drifts)...)
+	lines = append(lines, movesText(g.Moves)...)
 	if n := len(g.Unjudged); n > 0 {
 		text := fmt.Sprintf("Not judged: %s", g.Unjudged[0])
 		if n > 1 {
