@@ -10,7 +10,8 @@ import (
 // and every night, so that what was measured in one sweep was measured in another.
 // The ladder is R20 of the preferred numbers (ISO 3), twenty equal steps of a
 // decade, each as the standard rounds it. Every second rung is one of R10, every
-// fourth one of R5: coarser ladders share their rungs with the finer ones.
+// fourth one of R5, every eighth, which is a step of 2.5, one of r25: coarser ladders
+// share their rungs with the finer ones.
 type rung int
 
 // The ladders, by how many rungs of R20 a step is.
@@ -18,6 +19,7 @@ const (
 	r20 = 1
 	r10 = 2
 	r5  = 4
+	r25 = 8
 	// doubling is a factor of two: three steps of R10.
 	doubling = 6
 )

@@ -9,9 +9,9 @@ import (
 
 // Which rates a configuration is offered follows from the knees of its load. Knees
 // are never found twice the same, so what is chosen from them is coarse, and a
-// knee that moves a little changes one rate at most: rates in common are on R5, four
-// neighbours of it where TS's knee is the lowest; only the two around a
-// configuration's own knee are on R10.
+// knee that moves a little changes one rate at most, and seldom: the two that all carry
+// are on a ladder of steps of 2.5, those about TS's knee on R5, and only the two around
+// a configuration's own knee on R10.
 const (
 	commonRates = 2
 	autoRates   = commonRates + 2 + 2 + 1 // what rate: auto makes at most
@@ -34,17 +34,19 @@ func offers(c results.Config, own Knee, knees map[results.Config]Knee) []units.R
 		}
 	}
 	var rungs []rung
-	common := rungBelow(flat*lowest, r5)
+	common := rungBelow(flat*lowest, r25)
 	if ts > 0 {
 		at := anchor(ts)
 		rungs = append(rungs, at, at.above(r5))
-		common = min(common, at-r5)
+		common = min(common, rungBelow(float64(at.rate())-1, r25))
 	}
 	for range commonRates {
 		if common >= lowestRung {
 			rungs = append(rungs, common)
 		}
-		common -= r5
+		if common -= r25; common < lowestRung {
+			common += r25 - r5
+		}
 	}
 	below := rungBelow(own.Bps, r10)
 	rungs = append(rungs, below)

@@ -11,9 +11,10 @@ import (
 )
 
 // Climb finds what a relay carries by hand: the offered rate is doubled until
-// delivered falls, then the steps about the highest rate carried, and about the most
-// delivered, are halved. Each look is a relay of its own, for an overloaded one may
-// not recover.
+// delivered falls, then the step above the highest rate carried is halved, and those
+// about the most delivered. Each look is a relay of its own, for an overloaded one may
+// not recover. One look that was carried proves its rate, so a rate that little is
+// missing of is looked at again.
 type Climb struct {
 	Relay   Relay
 	Load    Load // its rate is chosen
@@ -24,7 +25,7 @@ type Climb struct {
 type Top struct {
 	Carried float64 // highest offered rate of which no more than results.CarriedBound was missing, bit/s
 	Steady  float64 // the same, with every lower rate that was looked at carried too
-	Most    float64 // highest delivered rate, bit/s
+	Most    float64 // highest delivered rate, bit/s: the mean of looks that did not choose it
 	At      string  // offered for it
 	Looks   int
 	Failed  int // looks that ended without numbers
@@ -32,109 +33,195 @@ type Top struct {
 
 // Bounds of a climb.
 const (
-	climbFrom = 250 * units.Mbps
+	climbFrom = 1 * units.Gbps
 	climbTo   = 100 * units.Gbps
+	// lowest ends the way down, where climbFrom is too high.
+	lowest = 30 * units.Mbps
 	// falling is the share of the most delivered below which it has fallen.
 	falling = 0.9
+	// little is what may be missing of a rate for it to be looked at again, so often
+	// in all.
+	little  = 0.1
+	looksAt = 3
 )
+
+// climbing is a climb under way.
+type climbing struct {
+	Climb
+	top     Top
+	at      map[float64]float64 // mean delivered, by what was offered
+	carried map[float64]bool
+	missed  float64 // lowest rate that was not carried
+	last    error   // of a look without numbers
+}
 
 // Run climbs. It ends with an error only if nothing could be measured, or ctx ends.
 func (c Climb) Run(ctx context.Context) (Top, error) {
-	var top Top
-	at := map[float64]float64{} // delivered, by what was offered
-	carried := map[float64]bool{}
-	missed := math.Inf(1) // lowest rate that was not carried
-	var last error
-	look := func(r units.Rate) error {
-		if _, ok := at[float64(r)]; ok {
-			return nil
+	r := &climbing{Climb: c, at: map[float64]float64{}, carried: map[float64]bool{}, missed: math.Inf(1)}
+	for _, part := range []func(context.Context) error{r.double, r.halve, r.about, r.again} {
+		if err := part(ctx); err != nil {
+			return r.top, err
 		}
-		m, err := c.look(ctx, r)
-		if ctx.Err() != nil {
-			return ctx.Err()
+	}
+	if r.top.Most == 0 {
+		return r.top, r.last
+	}
+	for rate := range r.carried {
+		if rate < r.missed {
+			r.top.Steady = math.Max(r.top.Steady, rate)
 		}
-		top.Looks++
-		if err != nil {
-			top.Failed++
-			last = err
-			at[float64(r)] = 0
-			missed = math.Min(missed, float64(r))
-			return nil
+	}
+	return r.top, nil
+}
+
+// double doubles the rate until delivered has fallen, from a rate that is carried.
+func (c *climbing) double(ctx context.Context) error {
+	for rate := units.Rate(climbFrom); rate >= lowest; rate /= 2 {
+		if err := c.offer(ctx, rate); err != nil {
+			return err
 		}
-		at[float64(r)] = m.DeliveredBps
-		switch {
-		case r.IsMax():
-		case missing(m) <= results.CarriedBound:
-			carried[float64(r)] = true
-			top.Carried = math.Max(top.Carried, float64(r))
-		default:
-			missed = math.Min(missed, float64(r))
+		if c.carried[float64(rate)] {
+			break
 		}
-		if m.DeliveredBps > top.Most {
-			top.Most, top.At = m.DeliveredBps, r.String()
-		}
-		return nil
 	}
 	beyond := 0
-	for r := units.Rate(climbFrom); r <= climbTo && beyond < 2; r *= 2 {
-		if err := look(r); err != nil {
-			return top, err
+	for rate := 2 * units.Rate(climbFrom); rate <= climbTo && beyond < 2; rate *= 2 {
+		if err := c.offer(ctx, rate); err != nil {
+			return err
 		}
-		if at[float64(r)] < falling*top.Most || at[float64(r)] < falling*float64(r)/2 {
+		if d := c.at[float64(rate)]; d < falling*c.at[c.best()] || d < falling*float64(rate)/2 {
 			beyond++
 		}
 	}
+	return nil
+}
+
+// halve halves the step above the highest rate carried.
+func (c *climbing) halve(ctx context.Context) error {
 	for range c.Halving {
-		above := math.Inf(1) // the lowest rate over the highest carried that was not
-		for o := range at {
-			if !units.Rate(o).IsMax() && o > top.Carried {
-				above = math.Min(above, o)
+		_, above := c.beside(c.top.Carried)
+		if c.top.Carried == 0 || math.IsInf(above, 1) {
+			return nil
+		}
+		if err := c.offer(ctx, between(c.top.Carried, above)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about offers max, and rates about the one at which most is delivered.
+func (c *climbing) about(ctx context.Context) error {
+	if err := c.offer(ctx, units.Max); err != nil {
+		return err
+	}
+	best := c.best()
+	below, above := c.beside(best)
+	for _, rate := range []float64{below, above} {
+		if rate > 0 && !math.IsInf(rate, 1) && !units.Rate(best).IsMax() {
+			if err := c.offer(ctx, between(rate, best)); err != nil {
+				return err
 			}
 		}
-		if top.Carried == 0 || math.IsInf(above, 1) {
+	}
+	return nil
+}
+
+// again looks at the best rate anew: the looks that chose it are too good.
+func (c *climbing) again(ctx context.Context) error {
+	best := units.Rate(c.best())
+	if best == 0 {
+		return nil
+	}
+	sum, n := 0.0, 0
+	for range looksAt {
+		m, err := c.one(ctx, best)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			sum, n = sum+m.DeliveredBps, n+1
+		}
+	}
+	if n > 0 {
+		c.top.Most, c.top.At = sum/float64(n), best.String()
+	}
+	return nil
+}
+
+// best is the rate at which most was delivered; 0: at none.
+func (c *climbing) best() float64 {
+	best := 0.0
+	for rate, d := range c.at {
+		if d > c.at[best] {
+			best = rate
+		}
+	}
+	return best
+}
+
+// beside are the rates next to one that were offered, max not among them.
+func (c *climbing) beside(rate float64) (below, above float64) {
+	above = math.Inf(1)
+	for o := range c.at {
+		switch {
+		case units.Rate(o).IsMax():
+		case o < rate:
+			below = math.Max(below, o)
+		case o > rate:
+			above = math.Min(above, o)
+		}
+	}
+	return below, above
+}
+
+// offer looks at a rate, unless it has.
+func (c *climbing) offer(ctx context.Context, rate units.Rate) error {
+	if _, ok := c.at[float64(rate)]; ok {
+		return nil
+	}
+	sum, n := 0.0, 0
+	for range looksAt {
+		m, err := c.one(ctx, rate)
+		if err != nil {
+			return err
+		}
+		if m == nil {
 			break
 		}
-		if err := look(between(top.Carried, above)); err != nil {
-			return top, err
+		sum, n = sum+m.DeliveredBps, n+1
+		if rate.IsMax() {
+			break
+		}
+		missing := (&results.Trial{Load: m}).Missing()
+		if missing <= results.CarriedBound {
+			c.carried[float64(rate)] = true
+			c.top.Carried = math.Max(c.top.Carried, float64(rate))
+		}
+		if missing <= results.CarriedBound || missing > little {
+			break
 		}
 	}
-	if err := look(units.Max); err != nil {
-		return top, err
+	c.at[float64(rate)] = sum / math.Max(1, float64(n))
+	if !rate.IsMax() && !c.carried[float64(rate)] {
+		c.missed = math.Min(c.missed, float64(rate))
 	}
-	for range c.Halving {
-		best := 0.0
-		for o, d := range at {
-			if !units.Rate(o).IsMax() && d > at[best] {
-				best = o
-			}
-		}
-		below, above := 0.0, math.Inf(1)
-		for o := range at {
-			switch {
-			case units.Rate(o).IsMax():
-			case o < best:
-				below = math.Max(below, o)
-			case o > best:
-				above = math.Min(above, o)
-			}
-		}
-		for _, r := range []float64{below, above} {
-			if r > 0 && !math.IsInf(r, 1) && best > 0 {
-				if err := look(between(r, best)); err != nil {
-					return top, err
-				}
-			}
-		}
+	return nil
+}
+
+// one is one look; nil without numbers. Its error is ctx's.
+func (c *climbing) one(ctx context.Context, rate units.Rate) (*measure.Load, error) {
+	m, err := c.look(ctx, rate)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	if top.Most == 0 {
-		return top, last
+	c.top.Looks++
+	if err != nil {
+		c.top.Failed++
+		c.last = err
+		return nil, nil
 	}
-	for r := range carried {
-		if r < missed {
-			top.Steady = math.Max(top.Steady, r)
-		}
-	}
-	return top, nil
+	return m, nil
 }
 
 // between is the geometric mean of two rates, to three digits.
@@ -155,11 +242,7 @@ func (c Climb) look(ctx context.Context, r units.Rate) (*measure.Load, error) {
 	return l.Run(ctx, live.Addr)
 }
 
-func missing(m *measure.Load) float64 {
-	return (&results.Trial{Load: m}).Missing()
-}
-
 // Longest is how long a climb lasts at most, for what is said of the time left.
 func (c Climb) Longest() time.Duration {
-	return time.Duration(10+3*c.Halving) * (c.Load.Measure + time.Second)
+	return time.Duration(20+looksAt*c.Halving) * (c.Load.Measure + time.Second)
 }
