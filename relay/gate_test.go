@@ -25,6 +25,7 @@ func (b *bench) turnAt(now int64) {
 func (b *bench) settle(now int64) {
 	last, still := uint64(0), 0
 	for still < 20 {
+		b.arrive()
 		b.turnAt(now)
 		moved := uint64(0)
 		for _, w := range b.s.workers {

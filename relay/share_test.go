@@ -3,6 +3,7 @@ package relay
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"hdbench/internal/derp"
@@ -94,7 +95,9 @@ func (b *bench) runClasses(classes []*class, turns int) {
 				b.fill(s)
 			}
 		}
+		b.arrive()
 		b.turn()
+		b.arrive()
 		for _, c := range classes {
 			for i := range c.sinks {
 				c.got += b.empty(&c.sinks[i])
@@ -149,26 +152,33 @@ func TestPairsShareAWorkerWhereverTheirSourcesAre(t *testing.T) {
 				b := newBench(t, transport.TCP, len(c.pairs), onFull)
 				b.buffers = DefaultSocketBuffer
 				var classes []*class
-				least := c.pairs[0]
 				for worker, n := range c.pairs {
 					classes = append(classes, b.newClass(worker, n, nil))
-					least = min(least, n)
 				}
 				b.runClasses(classes, 30)
-				for _, cl := range classes {
-					cl.got = 0
-				}
+				// The median of some parts: TCP may let a source wait for its timer now and
+				// then, and that is not the worker's doing.
+				ratios := make([][]float64, len(classes))
 				turns := 0
-				for ; classes[0].got < 5<<20*len(classes[0].sources); turns += 10 {
-					if turns > 20_000 {
-						t.Fatalf("sources of the same worker get %d bytes in %d rounds", classes[0].got, turns)
+				for range 5 {
+					for _, cl := range classes {
+						cl.got = 0
 					}
-					b.runClasses(classes, 10)
+					for ; classes[0].got < 1<<20*len(classes[0].sources); turns += 10 {
+						if turns > 20_000 {
+							t.Fatalf("sources of the same worker get %d bytes in %d rounds", classes[0].got, turns)
+						}
+						b.runClasses(classes, 10)
+					}
+					local := float64(classes[0].got) / float64(c.pairs[0])
+					for worker, cl := range classes {
+						ratios[worker] = append(ratios[worker], local/(float64(cl.got)/float64(len(cl.sources))))
+					}
 				}
-				local := float64(classes[0].got) / float64(c.pairs[0])
-				for worker, cl := range classes[1:] {
-					if r := local / (float64(cl.got) / float64(len(cl.sources))); r > 1.3 || r < 1/1.3 {
-						t.Errorf("a pair on one worker gets %.2f times as much as one from worker %d", r, worker+1)
+				for worker, r := range ratios[1:] {
+					slices.Sort(r)
+					if m := r[len(r)/2]; m > 1.3 || m < 1/1.3 {
+						t.Errorf("a pair on one worker gets %.2f times as much as one from worker %d, in parts %.2f", m, worker+1, r)
 					}
 				}
 			})

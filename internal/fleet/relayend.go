@@ -65,13 +65,34 @@ func (r *liveRelay) end(ctx context.Context, look bool) RelayEnd {
 		note(measure.NoteLeft, "processes of its cannot be ended: %s", list(left))
 	}
 	if port != "" {
-		if stillListening(r.info.Addr) == "" {
+		if r.released(ctx) {
 			port += ", until it was killed"
 		}
 		note(measure.NotePort, "%s", port)
 	}
 	return e
 }
+
+// released reports whether the relay's port is free, or soon will be: a process that is
+// killed closes its sockets by and by on a busy machine.
+func (r *liveRelay) released(ctx context.Context) bool {
+	for deadline := time.Now().Add(releaseGrace); ; {
+		if stillListening(r.info.Addr) == "" {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+		select {
+		case <-time.After(lookPause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// releaseGrace is how long a process that was killed may take to close its sockets.
+const releaseGrace = 5 * time.Second
 
 // restGrace is how long the processes of a relay that has ended, which were told to
 // end with it, may take more.
