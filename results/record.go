@@ -44,6 +44,9 @@ type Trial struct {
 	Relay *measure.Relay `json:"relay,omitempty"`
 	// Steal is what the hypervisor took from the CPUs of each role in the window.
 	Steal []measure.Steal `json:"steal,omitempty"`
+	// Distance is how far the relay's CPUs were from the client's; nil where they are
+	// not of one host.
+	Distance *measure.Distance `json:"distance,omitempty"`
 
 	// RelayNotes are what the relay did that it should not, and that spoils no number:
 	// how it ended, most of the time.

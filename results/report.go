@@ -178,7 +178,7 @@ func versusSection(versus []Versus, p *Published) section {
 }
 
 func validitySection(set *Set, points []*PointStats) (section, error) {
-	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), uncheckedNote(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
+	s := section{title: "Validity", text: slices.Concat(set.Warnings, Stability(points, set.Trials), stealLines(set.Trials), distanceLines(set.Trials), uncheckedNote(set.Trials), networkNotes(set)), tables: []*Table{ValidityTable(set.Trials)}}
 	if d := DoctorTable(set.Examinations); d != nil {
 		s.tables = append(s.tables, d)
 	}

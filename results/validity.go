@@ -25,6 +25,7 @@ const (
 	Undrained      Code = "undrained"
 	ClockSkew      Code = "clock-skew"
 	Stolen         Code = "steal"
+	Apart          Code = "apart"
 )
 
 // Quantity is what of a trial a code spoils. One that is spoiled does not throw
@@ -83,6 +84,7 @@ var codes = []codeInfo{
 	{Undrained, "u", "something was still under way when the drain ended: loss is not exact", Throughput, false, "a longer drain"},
 	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree", everything, false, "see hdbench doctor of the hosts' clocks"},
 	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand", everything, false, "a host of one's own, or another hour"},
+	{Apart, "d", "the hypervisor had moved the relay's CPU and the client's to different caches: what goes between them takes longer than in the other trials", everything, false, "pin the virtual machine's CPUs to cores of one cache, or use two hosts"},
 }
 
 func infoOf(c Code) codeInfo {
@@ -101,7 +103,8 @@ type Finding struct {
 }
 
 // Spoiled are the quantities of a trial that cannot be trusted. What was carried is
-// a proof: neither a busy client, a full line nor stolen time can have made it so.
+// a proof: neither a busy client, a full line, stolen time nor distance can have made
+// it so.
 func (t *Trial) Spoiled() Quantity {
 	if !t.OK() {
 		return everything
@@ -111,7 +114,7 @@ func (t *Trial) Spoiled() Quantity {
 	for _, f := range t.Validity {
 		i := infoOf(f.Code)
 		spoils := i.spoils
-		if carried && (i.bound || f.Code == Stolen) {
+		if carried && (i.bound || f.Code == Stolen || f.Code == Apart) {
 			spoils &^= Throughput
 		}
 		q |= spoils
@@ -186,6 +189,9 @@ func Judge(t *Trial) []Finding {
 	fs = append(fs, judgeAccounting(t)...)
 	fs = append(fs, judgeKernelTLS(t)...)
 	fs = append(fs, judgeSteal(t)...)
+	if d := t.Distance; d != nil && d.Apart() {
+		add(Apart, "CPUs %d and %d: %d ns for a cache line and back before, %d ns after; %d ns at the nearest (bound %d ×)", d.CPUs[0], d.CPUs[1], d.BeforeNS, d.AfterNS, d.NearestNS, measure.Farther)
+	}
 	return append(fs, judgeCPUs(t)...)
 }
 

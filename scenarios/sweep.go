@@ -135,6 +135,7 @@ type sweep struct {
 	clientHosts []*fleet.Host
 	dataAddr    string // where the relay listens for traffic
 	split       Split
+	near        *nearness     // nil where relay and client have no CPUs of one host
 	line        *measure.Line // what the network between relay and clients carries
 	seed        uint64
 	versions    map[relayVersion]availability
@@ -229,6 +230,7 @@ func (s *sweep) prepare(ctx context.Context) error {
 	if s.split, err = s.fitHosts(want, cores); err != nil {
 		return badInput(err)
 	}
+	s.near = s.newNearness()
 	if err := s.findRelays(ctx); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (s *sweep) newTrial(k results.Kind, p results.Point) *results.Trial {
 func (s *sweep) finish(t *results.Trial, began time.Time, err error) {
 	t.Seconds = time.Since(began).Seconds()
 	if err != nil {
-		t.Error, t.Load, t.Relay, t.Steal = err.Error(), nil, nil, nil
+		t.Error, t.Load, t.Relay, t.Steal, t.Distance = err.Error(), nil, nil, nil, nil
 		return
 	}
 	t.Validity = results.Judge(t)
@@ -148,6 +148,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	if err != nil {
 		return err
 	}
+	t.Distance = s.near.before(ctx, s.Progress.Note)
 	clocks, err := s.readClocks(ctx)
 	if err != nil {
 		return errors.Join(err, load.Cancel(ctx))
@@ -191,6 +192,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 		return err
 	}
 	t.Load = m
+	s.near.after(ctx, t.Distance)
 	s.noteHosts(t)
 	if err := somethingSent(m); err != nil {
 		return err

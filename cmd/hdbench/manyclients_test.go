@@ -70,7 +70,7 @@ func sweepMany(t *testing.T, binary string, n int, scenario string) *results.Set
 // but for the codes in may.
 func trialsOf(t *testing.T, set *results.Set, may ...results.Code) []*results.Trial {
 	t.Helper()
-	allowed := map[results.Code]bool{results.ClientLimited: true, results.PacingLate: true, results.ClientLag: true, results.Oversubscribed: true, results.Stolen: true}
+	allowed := map[results.Code]bool{results.ClientLimited: true, results.PacingLate: true, results.ClientLag: true, results.Oversubscribed: true, results.Stolen: true, results.Apart: true}
 	for _, c := range may {
 		allowed[c] = true
 	}

@@ -202,6 +202,7 @@ func (a *agent) serve(ctx context.Context, svc micro.Service) error {
 		verbLoadCancel:    answer(a.cancelLoad),
 		verbDoctor:        answer(a.doctor),
 		verbSteal:         answer(a.steal),
+		verbDistance:      answer(a.distance),
 		verbLineListen:    answer(a.listenLine),
 		verbLineRun:       answer(a.runLine),
 		verbLineClose:     answer(a.closeLine),

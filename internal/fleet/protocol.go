@@ -37,6 +37,7 @@ const (
 	verbLoadCancel    = "load-cancel"
 	verbDoctor        = "doctor"
 	verbSteal         = "steal"
+	verbDistance      = "distance"
 	verbLineListen    = "line-listen"
 	verbLineRun       = "line-run"
 	verbLineClose     = "line-close"

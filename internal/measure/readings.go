@@ -57,6 +57,30 @@ type Steal struct {
 	NA      string  `json:"na,omitempty"` // why it is not known
 }
 
+// Distance is how far a CPU of the relay was from one of the client, where both are of
+// one host: how long a cache line takes there and back. A hypervisor may move the CPUs
+// of a guest to other caches, and what goes between relay and client then takes twice
+// the time.
+type Distance struct {
+	CPUs     [2]int `json:"cpus"`
+	BeforeNS int64  `json:"before_ns"` // the load began
+	AfterNS  int64  `json:"after_ns"`  // it had ended
+	// NearestNS is the shortest that was seen until then; 0 where the CPUs have stayed
+	// so long so far apart that this is how they are.
+	NearestNS int64   `json:"nearest_ns"`
+	Waited    float64 `json:"waited_seconds,omitempty"` // for the CPUs to come near again
+	NA        string  `json:"na,omitempty"`
+}
+
+// Farther is by how much a distance must be above the nearest to be another: those of
+// one place differ by a fifth, those of two by a factor of three and more.
+const Farther = 2
+
+// Apart reports whether the CPUs were farther from each other than they can be.
+func (d *Distance) Apart() bool {
+	return d.NA == "" && d.NearestNS > 0 && max(d.BeforeNS, d.AfterNS) > Farther*d.NearestNS
+}
+
 // Share is the part of the CPUs' time that was taken, 0 to 1; ok is false if it is
 // not known.
 func (s *Steal) Share(cpus int) (share float64, ok bool) {

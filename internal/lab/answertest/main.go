@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hdbench/internal/cpu"
 	"hdbench/internal/lab/byhand"
 	"hdbench/internal/units"
 	"hdbench/results"
@@ -127,6 +128,10 @@ func (o *options) round(ctx context.Context, dir string, number int) (round, err
 	if err != nil {
 		return r, err
 	}
+	near, err := nearOf(relayCPUs, clientCPUs)
+	if err != nil {
+		return r, err
+	}
 	for _, c := range r.report.Ceilings {
 		if c.Delivered == nil {
 			continue
@@ -134,7 +139,7 @@ func (o *options) round(ctx context.Context, dir string, number int) (round, err
 		climb := byhand.Climb{
 			Relay:   byhand.Relay{Hdbench: o.hdbench, Transport: c.Config.Transport, Workers: c.Config.Workers, CPUs: relayCPUs},
 			Load:    byhand.Load{Hdbench: o.hdbench, Transport: c.Config.ClientSide(), CPUs: clientCPUs, Measure: o.window, Flags: loadFlags(c.Config.Load)},
-			Halving: 2,
+			Halving: 2, Near: near,
 		}
 		if c.Config.Relay == results.RelayDerper {
 			climb.Relay.Derper = o.derper
@@ -148,6 +153,19 @@ func (o *options) round(ctx context.Context, dir string, number int) (round, err
 			c.Configuration, *c.Delivered.Value/1e6, c.Limit.What, top.Most/1e6, top.At, top.Carried/1e6)
 	}
 	return r, nil
+}
+
+// nearOf is of the first CPU of each.
+func nearOf(relay, client string) (*byhand.Near, error) {
+	r, err := cpu.Parse(relay)
+	if err != nil {
+		return nil, err
+	}
+	c, err := cpu.Parse(client)
+	if err != nil || r.IsEmpty() || c.IsEmpty() {
+		return nil, err
+	}
+	return &byhand.Near{Relay: r.List()[0], Client: c.List()[0]}, nil
 }
 
 // loadFlags are the flags of hdbench load for the shape of a sweep's load.

@@ -17,8 +17,9 @@ import (
 // missing of is looked at again.
 type Climb struct {
 	Relay   Relay
-	Load    Load // its rate is chosen
-	Halving int  // looks between two rates
+	Load    Load  // its rate is chosen
+	Halving int   // looks between two rates
+	Near    *Near // that a look waits for; nil: for nothing
 }
 
 // Top is what a climb has found.
@@ -231,7 +232,20 @@ func between(a, b float64) units.Rate {
 	return units.Rate(math.Round(v/scale) * scale)
 }
 
-func (c Climb) look(ctx context.Context, r units.Rate) (*measure.Load, error) {
+// look is made again where the CPUs were moved apart meanwhile.
+func (c Climb) look(ctx context.Context, r units.Rate) (m *measure.Load, err error) {
+	for range looksAt {
+		if err := c.Near.Wait(ctx); err != nil {
+			return nil, err
+		}
+		if m, err = c.once(ctx, r); err != nil || c.Near.Is() {
+			break
+		}
+	}
+	return m, err
+}
+
+func (c Climb) once(ctx context.Context, r units.Rate) (*measure.Load, error) {
 	live, err := c.Relay.Start(ctx)
 	if err != nil {
 		return nil, err

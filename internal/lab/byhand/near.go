@@ -1,0 +1,49 @@
+package byhand
+
+import (
+	"context"
+	"time"
+
+	"hdbench/internal/measure"
+	"hdbench/internal/probe"
+)
+
+// Near waits for a CPU of the relay and one of the client to be as near as they have
+// been, as a sweep does: a hypervisor may move them to different caches.
+type Near struct {
+	Relay, Client int // CPUs
+	nearest       time.Duration
+}
+
+// Bounds of the waiting.
+const (
+	nearWait  = 10 * time.Second
+	nearPause = 100 * time.Millisecond
+)
+
+// Is reports whether they are near now, as far as is known.
+func (n *Near) Is() bool {
+	if n == nil {
+		return true
+	}
+	d, err := probe.Distance(n.Relay, n.Client)
+	if err != nil {
+		return true
+	}
+	if n.nearest == 0 || d < n.nearest {
+		n.nearest = d
+	}
+	return d <= measure.Farther*n.nearest
+}
+
+// Wait waits, not for ever.
+func (n *Near) Wait(ctx context.Context) error {
+	for begun := time.Now(); !n.Is() && time.Since(begun) < nearWait; {
+		select {
+		case <-time.After(nearPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

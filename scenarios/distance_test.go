@@ -1,0 +1,85 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"hdbench/internal/measure"
+)
+
+// looks is a nearness whose looks give these, the last one ever after.
+func looks(notes *[]string, ns ...int) (*nearness, func() *measure.Distance) {
+	i := 0
+	n := &nearness{look: func(context.Context, int, int) (time.Duration, error) {
+		at := ns[min(i, len(ns)-1)]
+		i++
+		if at == 0 {
+			return 0, errors.New("the CPUs were busy with others")
+		}
+		return time.Duration(at), nil
+	}}
+	return n, func() *measure.Distance {
+		d := n.before(context.Background(), func(text string) { *notes = append(*notes, text) })
+		n.after(context.Background(), d)
+		return d
+	}
+}
+
+// repeated is a distance so many times.
+func repeated(ns, times int, then ...int) []int {
+	var all []int
+	for range times {
+		all = append(all, ns)
+	}
+	return append(all, then...)
+}
+
+func TestASweepWaitsForItsCPUsToBeNear(t *testing.T) {
+	var notes []string
+	_, trial := looks(&notes, repeated(90, 2, 490, 480, 95, 92)...)
+	if d := trial(); d.BeforeNS != 90 || d.AfterNS != 90 || d.NearestNS != 90 || d.Apart() {
+		t.Errorf("near all the time: %+v", d)
+	}
+	if d := trial(); d.BeforeNS != 95 || d.AfterNS != 92 || d.NearestNS != 90 || d.Apart() {
+		t.Errorf("near after two looks: %+v", d)
+	}
+	if len(notes) > 0 {
+		t.Error(notes)
+	}
+}
+
+func TestCPUsThatAreMovedMeanwhileAreApart(t *testing.T) {
+	_, trial := looks(new([]string), repeated(90, 1, 490)...)
+	if d := trial(); !d.Apart() || d.BeforeNS != 90 || d.AfterNS != 490 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// CPUs that stay apart are not waited for without end; then that is how they are.
+func TestCPUsThatStayApartAreGivenUp(t *testing.T) {
+	var notes []string
+	n, trial := looks(&notes, repeated(90, 2, 490)...)
+	trial()
+	n.waited = nearWaitAll
+	if d := trial(); d.NearestNS != 0 || d.Apart() || d.BeforeNS != 490 {
+		t.Errorf("%+v", d)
+	}
+	trial()
+	if len(notes) != 1 {
+		t.Errorf("%d notes: %q", len(notes), notes)
+	}
+}
+
+func TestADistanceThatIsNotKnownIsNone(t *testing.T) {
+	_, trial := looks(new([]string), 0)
+	if d := trial(); d.NA == "" || d.Apart() {
+		t.Errorf("%+v", d)
+	}
+	var none *nearness
+	if d := none.before(context.Background(), nil); d != nil {
+		t.Errorf("of two hosts: %+v", d)
+	}
+	none.after(context.Background(), nil)
+}
