@@ -14,8 +14,8 @@ import (
 // What a look at two CPUs' distance is made of: the quickest of some rounds of round
 // trips. A round that others disturb is longer, and does not count.
 const (
-	distanceRounds = 8
-	distanceTrips  = 200
+	distanceRounds = 64
+	distanceTrips  = 25
 	// distanceMost bounds a look, whoever else has the CPUs.
 	distanceMost = 50 * time.Millisecond
 )
