@@ -12,7 +12,7 @@ import (
 )
 
 // Cause is what kept a trial's offered rate from being carried, decided from the
-// evidence in its record: docs/METHOD.md, "What stopped it".
+// evidence in its record: docs/VALIDITY.md, "What stopped it".
 type Cause string
 
 // The causes. Carried is none, and a proof, however busy the client was.
@@ -30,7 +30,7 @@ const (
 // loss together, for a trial to have carried it.
 const CarriedBound = 0.005
 
-// The bounds of the evidence. docs/METHOD.md says what they were held against.
+// The bounds of the evidence. docs/VALIDITY.md says what they were held against.
 const (
 	// relayBusy is how much of its CPU time the relay, or its busiest thread, must
 	// use, or wait for, to be at the end of it.

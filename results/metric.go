@@ -18,7 +18,7 @@ type Metric struct {
 	// difference in points, because the base may be zero.
 	Relative bool
 	// Floor is the least change that is called a regression where no A/A runs
-	// are given: a choice, held against A/A runs in docs/METHOD.md.
+	// are given: a choice, held against A/A runs in docs/STATISTICS.md.
 	Floor float64
 	// Quantity is what of a trial it is: only trials that can be trusted with it are
 	// judged. A lower bound of the throughput is none.

@@ -13,7 +13,7 @@ import (
 // Code says in one word why some of a trial's numbers cannot be trusted.
 type Code string
 
-// The codes. docs/METHOD.md has what each spoils, and what mends it.
+// The codes. docs/VALIDITY.md has what each spoils, and what mends it.
 const (
 	ClientLimited  Code = "client-limited"
 	NicLimited     Code = "nic-limited"
@@ -153,7 +153,7 @@ const (
 	// minClientLag is what no client can do without: a wake-up or two.
 	minClientLag = 200 * time.Microsecond
 	// MaxSteal is how much of the window the hypervisor may take from the CPUs of
-	// the relay, or of a client. docs/METHOD.md says why.
+	// the relay, or of a client. docs/VALIDITY.md says why.
 	MaxSteal = 0.05
 	// minSteal is what /proc/stat, which counts in hundredths of a second, can tell
 	// from nothing, in seconds: a short window has no finding for a tick or two.

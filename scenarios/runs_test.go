@@ -55,7 +55,7 @@ func TestRunsAreEnough(t *testing.T) {
 
 // Runs that stop when the interval is narrow make it look narrower than it is. How
 // much that costs is measured here, at the run CVs where it costs most; 93 % is what
-// docs/METHOD.md promises. The second bound leaves room for what 2,500 cases can tell.
+// docs/STATISTICS.md promises. The second bound leaves room for what 2,500 cases can tell.
 func TestCoverageOfStoppedRuns(t *testing.T) {
 	const reps = 2500
 	sum, n := 0.0, 0

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,56 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			checkCommand(t, "help of "+c.CommandPath(), line)
 		}
 	})
+}
+
+// Every link between the README, the docs and files of the repository leads somewhere,
+// to a heading where it names one.
+func TestLinksLeadSomewhere(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	links := 0
+	for _, file := range append(files, "../../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			path, anchor, _ := strings.Cut(m[1], "#")
+			to := file
+			if path != "" {
+				to = filepath.Join(filepath.Dir(file), path)
+			}
+			there, err := os.ReadFile(to)
+			if info, dir := os.Stat(to); err != nil && (dir != nil || !info.IsDir()) {
+				t.Errorf("%s: %s leads nowhere", file, m[1])
+			}
+			if anchor != "" && !slices.Contains(anchors(string(there)), anchor) {
+				t.Errorf("%s: %s: there is no such heading", file, m[1])
+			}
+		}
+	}
+	if links < 20 {
+		t.Errorf("only %d links found", links)
+	}
+}
+
+// anchors are those of a Markdown file's headings, as GitHub makes them.
+func anchors(text string) []string {
+	var all []string
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for line := range strings.Lines(text) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			all = append(all, strings.ReplaceAll(strings.ToLower(drop.ReplaceAllString(strings.TrimSpace(heading), "")), " ", "-"))
+		}
+	}
+	return all
 }
 
 // codeLines are the lines of the fenced code blocks of a Markdown file that a

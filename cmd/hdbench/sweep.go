@@ -180,7 +180,7 @@ func runSweep(ctx context.Context, s *streams, o scenarios.Sweep, full bool) err
 func resumeHint(dir string) string {
 	for _, place := range []string{dir, filepath.Join(dir, results.BuildNew)} {
 		if _, err := os.Stat(filepath.Join(place, results.FileEnvironment)); err == nil {
-			return "what was measured is kept; when the cause is mended, continue with: hdbench sweep --resume " + dir
+			return "results so far are kept; fix the cause, then run: hdbench sweep --resume " + dir
 		}
 	}
 	return ""
@@ -223,7 +223,7 @@ func printInterleaved(s *streams, dir string, full bool) error {
 func printReport(s *streams, dir string, full bool) error {
 	report, err := deriveReport(dir)
 	if err != nil {
-		return coded(exitFailed, err, "the records are whole; when the cause is mended: hdbench report "+dir)
+		return coded(exitFailed, err, "the records are whole; fix the cause, then run: hdbench report "+dir)
 	}
 	if full {
 		err = report.Write(s.out, results.Terminal)

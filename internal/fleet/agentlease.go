@@ -98,7 +98,7 @@ func (a *agent) held(h handler) func(*call) *nats.Msg {
 	return func(c *call) *nats.Msg {
 		a.mu.Lock()
 		ctx, ok := a.holder.ctx, a.holder.same(c.controller)
-		err := fmt.Errorf("%w: who gives orders must take the lease first", errBadRequest)
+		err := fmt.Errorf("%w: take the lease before sending orders", errBadRequest)
 		if a.holder.id != "" {
 			err = a.heldBy()
 		}

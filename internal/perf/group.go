@@ -46,7 +46,7 @@ const attachTries = 20
 // Attach attaches counters to the threads that list names. It opens a counter on
 // every thread and lists them again: if none is new, each is attached to once, and
 // whatever is started from now on descends from one that is. Otherwise a new
-// one may be an heir already, or not; nothing tells, so all is begun anew.
+// one may have inherited a counter or not; we cannot tell, so we start over.
 //
 // An event that cannot be counted is refused on its own; Between says why. The
 // error is about all of them: no threads, or ErrUnsettled, or ctx is done.
