@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -96,6 +97,15 @@ type diagSocket struct {
 
 var errShortDiag = errors.New("the kernel's answer is too short")
 
+// aligned is b with what its last attribute lacks to netlink's alignment: the library
+// steps over that without looking.
+func aligned(b []byte) []byte {
+	if lacks := -len(b) & (unix.NLA_ALIGNTO - 1); lacks > 0 {
+		return append(slices.Clip(b), make([]byte, lacks)...)
+	}
+	return b
+}
+
 // parseDiag reads one inet_diag_msg and the tcp_info after it.
 func parseDiag(b []byte) (diagSocket, error) {
 	var d diagSocket
@@ -111,7 +121,7 @@ func parseDiag(b []byte) (diagSocket, error) {
 	d.own = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:]))
 	d.cookie = SocketCookie{u32(44), u32(48)}
 	d.Unread, d.Unsent = u32(56), u32(60)
-	attrs, err := nl.ParseRouteAttr(b[diagMsgSize:])
+	attrs, err := nl.ParseRouteAttr(aligned(b[diagMsgSize:]))
 	if err != nil {
 		return d, fmt.Errorf("attributes of a socket: %w", err)
 	}
