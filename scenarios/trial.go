@@ -148,7 +148,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	if err != nil {
 		return err
 	}
-	t.Distance = s.near.before(ctx, s.Progress.Note)
+	t.Distance = s.near.before(ctx)
 	clocks, err := s.readClocks(ctx)
 	if err != nil {
 		return errors.Join(err, load.Cancel(ctx))

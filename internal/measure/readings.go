@@ -65,8 +65,8 @@ type Distance struct {
 	CPUs     [2]int `json:"cpus"`
 	BeforeNS int64  `json:"before_ns"` // the load began
 	AfterNS  int64  `json:"after_ns"`  // it had ended
-	// NearestNS is the shortest that was seen until then; 0 where the CPUs have stayed
-	// so long so far apart that this is how they are.
+	// NearestNS is the shortest that was seen until then; 0 where the CPUs are so seldom
+	// near that this is how they are.
 	NearestNS int64   `json:"nearest_ns"`
 	Waited    float64 `json:"waited_seconds,omitempty"` // for the CPUs to come near again
 	NA        string  `json:"na,omitempty"`

@@ -13,11 +13,13 @@ import (
 type Near struct {
 	Relay, Client int // CPUs
 	nearest       time.Duration
+	waited        time.Duration
 }
 
 // Bounds of the waiting.
 const (
-	nearWait  = 10 * time.Second
+	nearWait  = 5 * time.Second
+	nearAll   = time.Minute // for all looks together
 	nearPause = 100 * time.Millisecond
 )
 
@@ -38,12 +40,16 @@ func (n *Near) Is() bool {
 
 // Wait waits, not for ever.
 func (n *Near) Wait(ctx context.Context) error {
-	for begun := time.Now(); !n.Is() && time.Since(begun) < nearWait; {
+	begun := time.Now()
+	for !n.Is() && time.Since(begun) < nearWait && n.waited < nearAll {
 		select {
 		case <-time.After(nearPause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if n != nil {
+		n.waited += time.Since(begun)
 	}
 	return nil
 }
