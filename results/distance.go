@@ -29,7 +29,7 @@ func distanceLines(trials []*Trial) []string {
 		}
 	}
 	for _, t := range trials {
-		if d := t.Distance; t.Kind == KindTrial && d != nil && d.NA == "" && max(d.BeforeNS, d.AfterNS) > measure.Farther*nearest {
+		if t.Kind == KindTrial && t.Distance != nil && t.Distance.Apart() {
 			apart++
 		}
 	}
@@ -41,7 +41,7 @@ func distanceLines(trials []*Trial) []string {
 	}
 	text := fmt.Sprintf("A cache line took %v to %v between the relay's CPU %d and the client's CPU %d and back.", time.Duration(nearest), time.Duration(farthest), cpus[0], cpus[1])
 	if apart > 0 {
-		text += fmt.Sprintf(" In %d of %s it was over %d times the shortest: the hypervisor had moved the CPUs apart, and what goes between relay and client is slower there.", apart, plural(known, "trial"), measure.Farther)
+		text += fmt.Sprintf(" In %d of %s it was over %d times the usual: the hypervisor had moved the CPUs apart, and what goes between relay and client is slower there.", apart, plural(known, "trial"), measure.Farther)
 	}
 	return []string{text}
 }

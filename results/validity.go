@@ -190,7 +190,7 @@ func Judge(t *Trial) []Finding {
 	fs = append(fs, judgeKernelTLS(t)...)
 	fs = append(fs, judgeSteal(t)...)
 	if d := t.Distance; d != nil && d.Apart() {
-		add(Apart, "CPUs %d and %d: %d ns for a cache line and back before, %d ns after; %d ns at the nearest (bound %d ×)", d.CPUs[0], d.CPUs[1], d.BeforeNS, d.AfterNS, d.NearestNS, measure.Farther)
+		add(Apart, "CPUs %d and %d: %d ns for a cache line and back before, %d ns after; %d ns mostly (bound %d ×)", d.CPUs[0], d.CPUs[1], d.BeforeNS, d.AfterNS, d.UsualNS, measure.Farther)
 	}
 	return append(fs, judgeCPUs(t)...)
 }

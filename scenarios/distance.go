@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hdbench/internal/cpu"
@@ -11,30 +12,23 @@ import (
 // A guest's CPUs may be moved by its hypervisor, to where they share a cache and to
 // where they do not, and a relay beside its client then has two speeds. So before a
 // load begins the sweep waits for the relay's CPU and the client's to be as near as
-// they have been: for so long each time, and for no more than a share of its time in
-// all. Where they are seldom near, that is how they are: nothing is waited for.
+// they mostly are: for so long each time, and for no more than a share of its time in
+// all. Where they are mostly far apart, that is how they are.
 const (
 	nearWait      = 5 * time.Second
 	nearWaitFirst = 10 * time.Second // in all, and
 	nearWaitShare = 0.1              // of the time since the sweep began
 	nearPause     = 100 * time.Millisecond
-	// nearLeast is the share of the looks that find the CPUs near where they mostly
-	// are, from so many looks on.
-	nearLeast = 1.0 / 3
-	nearLooks = 6
 )
 
 // nearness is what a sweep knows of how far the relay's CPUs are from the client's.
 type nearness struct {
-	look    func(ctx context.Context, a, b int) (time.Duration, error)
-	pause   time.Duration
-	cpus    [2]int
-	began   time.Time
-	nearest time.Duration // 0: not known
-	waited  time.Duration // in all
-	// Of the looks that no waiting came before: how many there were, and how many
-	// found the CPUs near.
-	looks, near int
+	look   func(ctx context.Context, a, b int) (time.Duration, error)
+	pause  time.Duration
+	cpus   [2]int
+	began  time.Time
+	looks  []time.Duration // that no waiting came before, in order of length
+	waited time.Duration   // in all
 }
 
 // newNearness is nil where relay and client have no CPUs of one host, or the same, and
@@ -65,13 +59,11 @@ func (n *nearness) before(ctx context.Context) *measure.Distance {
 	d := &measure.Distance{CPUs: n.cpus}
 	at, err := n.see(ctx, 0)
 	if err == nil {
-		n.looks++
-		if !n.far(at) {
-			n.near++
-		}
+		i, _ := slices.BinarySearch(n.looks, at)
+		n.looks = slices.Insert(n.looks, i, at)
 	}
 	begun := time.Now()
-	for err == nil && n.usual() && n.far(at) && n.mayWait(time.Since(begun)) {
+	for err == nil && at > measure.Farther*n.usual() && n.mayWait(time.Since(begun)) {
 		at, err = n.see(ctx, n.pause)
 		d.Waited = time.Since(begun).Seconds()
 	}
@@ -80,12 +72,8 @@ func (n *nearness) before(ctx context.Context) *measure.Distance {
 	return d
 }
 
-func (n *nearness) far(at time.Duration) bool { return at > measure.Farther*n.nearest }
-
-// usual reports whether the CPUs are mostly near.
-func (n *nearness) usual() bool {
-	return n.looks < nearLooks || float64(n.near) >= nearLeast*float64(n.looks)
-}
+// usual is the median of the looks.
+func (n *nearness) usual() time.Duration { return n.looks[(len(n.looks)-1)/2] }
 
 // mayWait reports whether there is time to wait, after so much of it.
 func (n *nearness) mayWait(already time.Duration) bool {
@@ -107,9 +95,7 @@ func (n *nearness) fill(d *measure.Distance, ns *int64, at time.Duration, err er
 		return
 	}
 	*ns = at.Nanoseconds()
-	if n.usual() {
-		d.NearestNS = n.nearest.Nanoseconds()
-	}
+	d.UsualNS = n.usual().Nanoseconds()
 }
 
 // see looks after a pause, and again where others had the CPUs.
@@ -124,9 +110,6 @@ func (n *nearness) see(ctx context.Context, pause time.Duration) (at time.Durati
 			break
 		}
 		pause = n.pause
-	}
-	if err == nil && (n.nearest == 0 || at < n.nearest) {
-		n.nearest = at
 	}
 	return at, err
 }

@@ -65,20 +65,19 @@ type Distance struct {
 	CPUs     [2]int `json:"cpus"`
 	BeforeNS int64  `json:"before_ns"` // the load began
 	AfterNS  int64  `json:"after_ns"`  // it had ended
-	// NearestNS is the shortest that was seen until then; 0 where the CPUs are so seldom
-	// near that this is how they are.
-	NearestNS int64   `json:"nearest_ns"`
+	// UsualNS is the median of the looks until then.
+	UsualNS int64   `json:"usual_ns"`
 	Waited    float64 `json:"waited_seconds,omitempty"` // for the CPUs to come near again
 	NA        string  `json:"na,omitempty"`
 }
 
-// Farther is by how much a distance must be above the nearest to be another: those of
+// Farther is by how much a distance must be above the usual one to be another: those of
 // one place differ by a fifth, those of two by a factor of three and more.
 const Farther = 2
 
 // Apart reports whether the CPUs were farther from each other than they can be.
 func (d *Distance) Apart() bool {
-	return d.NA == "" && d.NearestNS > 0 && max(d.BeforeNS, d.AfterNS) > Farther*d.NearestNS
+	return d.NA == "" && d.UsualNS > 0 && max(d.BeforeNS, d.AfterNS) > Farther*d.UsualNS
 }
 
 // Share is the part of the CPUs' time that was taken, 0 to 1; ok is false if it is

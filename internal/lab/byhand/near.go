@@ -2,17 +2,18 @@ package byhand
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hdbench/internal/measure"
 	"hdbench/internal/probe"
 )
 
-// Near waits for a CPU of the relay and one of the client to be as near as they have
-// been, as a sweep does: a hypervisor may move them to different caches.
+// Near waits for a CPU of the relay and one of the client to be as near as they
+// mostly are, as a sweep does: a hypervisor may move them to different caches.
 type Near struct {
-	Relay, Client int // CPUs
-	nearest       time.Duration
+	Relay, Client int             // CPUs
+	looks         []time.Duration // in order of length
 	waited        time.Duration
 }
 
@@ -32,10 +33,9 @@ func (n *Near) Is() bool {
 	if err != nil {
 		return true
 	}
-	if n.nearest == 0 || d < n.nearest {
-		n.nearest = d
-	}
-	return d <= measure.Farther*n.nearest
+	i, _ := slices.BinarySearch(n.looks, d)
+	n.looks = slices.Insert(n.looks, i, d)
+	return d <= measure.Farther*n.looks[(len(n.looks)-1)/2]
 }
 
 // Wait waits, not for ever.
