@@ -67,8 +67,8 @@ type Distance struct {
 	AfterNS  int64  `json:"after_ns"`  // it had ended
 	// UsualNS is the median of the looks until then.
 	UsualNS int64   `json:"usual_ns"`
-	Waited    float64 `json:"waited_seconds,omitempty"` // for the CPUs to come near again
-	NA        string  `json:"na,omitempty"`
+	Waited  float64 `json:"waited_seconds,omitempty"` // for the CPUs to come near again
+	NA      string  `json:"na,omitempty"`
 }
 
 // Farther is by how much a distance must be above the usual one to be another: those of
