@@ -21,16 +21,14 @@ func distanceLines(trials []*Trial) []string {
 			unknown = d.NA
 		default:
 			if known == 0 {
-				nearest = min(d.BeforeNS, d.AfterNS)
+				nearest = d.BeforeNS
 			}
 			known++
 			cpus = d.CPUs
 			nearest, farthest = min(nearest, d.BeforeNS, d.AfterNS), max(farthest, d.BeforeNS, d.AfterNS)
-		}
-	}
-	for _, t := range trials {
-		if t.Kind == KindTrial && t.Distance != nil && t.Distance.Apart() {
-			apart++
+			if d.Apart() {
+				apart++
+			}
 		}
 	}
 	switch {

@@ -204,25 +204,23 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 // test tests samples of what of says. Those that no test could find anything in are
 // left out, and do not count among those that are corrected for.
 func (g *Gate) test(moved []sample, of []string) (changes []Change, ps []float64) {
-	family := 0
+	var testable []int
 	for i, s := range moved {
 		if s.testable() {
-			family++
+			testable = append(testable, i)
 			continue
 		}
 		g.Need = max(g.Need, runsNeeded(Alpha, s.paired))
 		g.Unjudged = append(g.Unjudged, fmt.Sprintf("%s of %s: %d and %d valid runs", of[i], g.place(s.point), len(s.base), len(s.new)))
 	}
-	for i, s := range moved {
-		if !s.testable() {
-			continue
-		}
+	for _, i := range testable {
+		s := moved[i]
 		g.wasJudged(s.point, of[i] == s.metric.Head)
 		c := Change{
 			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new), Change: s.change(),
 			Floor: g.floor(s.metric.Name), Move: g.move(s.metric.Name), Welch: s.welch(), Shift: s.shift(),
 		}
-		c.P, c.Test = s.p(Alpha / float64(family))
+		c.P, c.Test = s.p(Alpha / float64(len(testable)))
 		changes, ps = append(changes, c), append(ps, c.P)
 	}
 	return changes, ps

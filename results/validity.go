@@ -61,30 +61,37 @@ func (q Quantity) String() string {
 	return strings.Join(names, ", ")
 }
 
+// effect is what a code may have done to a trial's throughput.
+type effect uint8
+
+const (
+	anyEffect effect = iota // made it wrong, either way
+	slowed                  // made it less, nobody knows by how much: what was carried is a proof
+	bounded                 // kept it from being more: it is at least what was measured
+)
+
 // codeInfo is a code's mark in tables, what it means, spoils, and what mends it.
 type codeInfo struct {
 	code    Code
 	mark    string
 	meaning string
 	spoils  Quantity
-	// bound: the throughput is at least what was measured, for nothing but what the
-	// code names kept it from being more.
-	bound  bool
-	remedy string
+	effect  effect // on the throughput
+	remedy  string
 }
 
 var codes = []codeInfo{
-	{ClientLimited, "c", "what is missing waited for the client: packets that were due and that nobody else held, or data that lay at its receivers", Throughput | Latency, true, "give the client more CPUs, or more hosts (--client-host)"},
-	{NicLimited, "n", "the network between relay and clients was full: 95 % of what raw TCP carries over it", Throughput | Latency, true, "a faster link, or --data-addr of one"},
-	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks passed later than the bound", Latency, false, "nothing else on the client's CPUs; hdbench doctor"},
-	{ClientLag, "l", "over half of the latency at the 99th percentile may be the client's own", Latency, false, "give the client more CPUs, or a longer tick"},
-	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run", everything, false, "a fault of the relay or the network: see the trial's record"},
-	{Accounting, "a", "the relay's counts and the client's do not agree", everything, false, "a fault of the relay, of hdbench, or somebody else's traffic at the relay"},
-	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU", everything, false, "CPUs of their own: cpus in the scenario, or a second host"},
-	{Undrained, "u", "something was still under way when the drain ended: loss is not exact", Throughput, false, "a longer drain"},
-	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree", everything, false, "see hdbench doctor of the hosts' clocks"},
-	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand", everything, false, "a host of one's own, or another hour"},
-	{Apart, "d", "the hypervisor had moved the relay's CPU and the client's to different caches: what goes between them takes longer than in the other trials", everything, false, "pin the virtual machine's CPUs to cores of one cache, or use two hosts"},
+	{ClientLimited, "c", "what is missing waited for the client: packets that were due and that nobody else held, or data that lay at its receivers", Throughput | Latency, bounded, "give the client more CPUs, or more hosts (--client-host)"},
+	{NicLimited, "n", "the network between relay and clients was full: 95 % of what raw TCP carries over it", Throughput | Latency, bounded, "a faster link, or --data-addr of one"},
+	{PacingLate, "p", "the client kept its schedule badly: 1 % of the pacing ticks passed later than the bound", Latency, anyEffect, "nothing else on the client's CPUs; hdbench doctor"},
+	{ClientLag, "l", "over half of the latency at the 99th percentile may be the client's own", Latency, anyEffect, "give the client more CPUs, or a longer tick"},
+	{Corrupt, "x", "payloads arrived damaged, twice, out of order or from another run", everything, anyEffect, "a fault of the relay or the network: see the trial's record"},
+	{Accounting, "a", "the relay's counts and the client's do not agree", everything, anyEffect, "a fault of the relay, of hdbench, or somebody else's traffic at the relay"},
+	{Oversubscribed, "o", "more busy threads than CPUs, or relay and client on one CPU", everything, anyEffect, "CPUs of their own: cpus in the scenario, or a second host"},
+	{Undrained, "u", "something was still under way when the drain ended: loss is not exact", Throughput, anyEffect, "a longer drain"},
+	{ClockSkew, "k", "packets arrived before they were sent, or a host's clock moved by more than clocks do: the clocks do not agree", everything, anyEffect, "see hdbench doctor of the hosts' clocks"},
+	{Stolen, "s", "the hypervisor gave more of the relay's or the client's CPU time to others than a measurement can stand", everything, slowed, "a host of one's own, or another hour"},
+	{Apart, "d", "the hypervisor had moved the relay's CPU and the client's to different caches: what goes between them takes longer than in the other trials", everything, slowed, "pin the virtual machine's CPUs to cores of one cache, or use two hosts"},
 }
 
 func infoOf(c Code) codeInfo {
@@ -103,8 +110,7 @@ type Finding struct {
 }
 
 // Spoiled are the quantities of a trial that cannot be trusted. What was carried is
-// a proof: neither a busy client, a full line, stolen time nor distance can have made
-// it so.
+// a proof: nothing that can only have made it less can have made it so.
 func (t *Trial) Spoiled() Quantity {
 	if !t.OK() {
 		return everything
@@ -114,7 +120,7 @@ func (t *Trial) Spoiled() Quantity {
 	for _, f := range t.Validity {
 		i := infoOf(f.Code)
 		spoils := i.spoils
-		if carried && (i.bound || f.Code == Stolen || f.Code == Apart) {
+		if carried && i.effect != anyEffect {
 			spoils &^= Throughput
 		}
 		q |= spoils
@@ -132,7 +138,7 @@ func (t *Trial) Bound() bool {
 		return false
 	}
 	for _, f := range t.Validity {
-		if i := infoOf(f.Code); i.spoils&Throughput != 0 && !i.bound {
+		if i := infoOf(f.Code); i.spoils&Throughput != 0 && i.effect != bounded {
 			return false
 		}
 	}

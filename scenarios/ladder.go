@@ -63,5 +63,8 @@ func rungBelow(bps float64, step int) rung {
 	return r
 }
 
+// below is the highest rung of a ladder that is below r.
+func (r rung) below(step int) rung { return max((r-1)/rung(step)*rung(step), lowestRung) }
+
 // above is the lowest rung of a ladder that is above r.
 func (r rung) above(step int) rung { return min((r/rung(step)+1)*rung(step), highestRung) }

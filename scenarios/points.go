@@ -38,7 +38,7 @@ func offers(c results.Config, own Knee, knees map[results.Config]Knee) []units.R
 	if ts > 0 {
 		at := anchor(ts)
 		rungs = append(rungs, at, at.above(r5))
-		common = min(common, rungBelow(float64(at.rate())-1, r25))
+		common = min(common, at.below(r25))
 	}
 	for range commonRates {
 		if common >= lowestRung {

@@ -103,7 +103,7 @@ func runCompare(s *streams, args []string, o compareOptions) error {
 		_, err = s.out.Write(b.Bytes())
 	}
 	if err != nil {
-		return unreadable(fmt.Errorf("compare: %w", err))
+		return failed(fmt.Errorf("compare: %w", err))
 	}
 	if g.Outcome != results.NoRegression {
 		return coded(int(g.Outcome), fmt.Errorf("compare: %v", g.Outcome), "")

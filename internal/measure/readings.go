@@ -75,7 +75,7 @@ type Distance struct {
 // one place differ by a fifth, those of two by a factor of three and more.
 const Farther = 2
 
-// Apart reports whether the CPUs were farther from each other than they can be.
+// Apart reports whether the CPUs were farther from each other than they mostly are.
 func (d *Distance) Apart() bool {
 	return d.NA == "" && d.UsualNS > 0 && max(d.BeforeNS, d.AfterNS) > Farther*d.UsualNS
 }

@@ -2,13 +2,12 @@ package probe
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"hdbench/internal/cpu"
 )
 
 // What a look at two CPUs' distance is made of: the quickest of some rounds of round
@@ -39,34 +38,30 @@ func Distance(a, b int) (time.Duration, error) {
 	var threads sync.WaitGroup
 	defer threads.Wait()
 	defer stop.Store(true)
-	ready := make(chan error, 1)
-	threads.Go(func() {
-		err := pinThread(b)
-		ready <- err
-		if err == nil {
-			answerPings(&ping, &pong, &stop)
-		}
-	})
-	if err := <-ready; err != nil {
+	// on runs f on a CPU, from a thread that ends with it.
+	on := func(c int, f func()) <-chan error {
+		pinned := make(chan error, 1)
+		threads.Go(func() {
+			runtime.LockOSThread() // never unlocked: no other is to inherit its CPU
+			err := cpu.Pin(cpu.Of(c))
+			pinned <- err
+			if err == nil {
+				f()
+			}
+		})
+		return pinned
+	}
+	if err := <-on(b, func() { answerPings(&ping, &pong, &stop) }); err != nil {
 		return 0, err
 	}
-	type result struct {
-		shortest time.Duration
-		err      error
+	timed := make(chan time.Duration, 1)
+	if err := <-on(a, func() { timed <- timePings(&ping, &pong) }); err != nil {
+		return 0, err
 	}
-	timed := make(chan result, 1)
-	threads.Go(func() {
-		if err := pinThread(a); err != nil {
-			timed <- result{err: err}
-			return
-		}
-		timed <- result{shortest: timePings(&ping, &pong)}
-	})
-	r := <-timed
-	if r.err == nil && r.shortest == 0 {
-		r.err = ErrNoDistance
+	if shortest := <-timed; shortest > 0 {
+		return shortest, nil
 	}
-	return r.shortest, r.err
+	return 0, ErrNoDistance
 }
 
 // timePings is the mean round trip of the quickest round; 0 if there was none.
@@ -99,16 +94,4 @@ func answerPings(ping, pong *cacheLine, stop *atomic.Bool) {
 			pong.v.Store(n)
 		}
 	}
-}
-
-// pinThread gives the goroutine a thread of its own on a CPU. The thread ends with the
-// goroutine, which must not unlock it: no other is to inherit its CPU.
-func pinThread(on int) error {
-	runtime.LockOSThread()
-	var set unix.CPUSet
-	set.Set(on)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("CPU %d: %w", on, err)
-	}
-	return nil
 }

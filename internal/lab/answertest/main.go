@@ -16,6 +16,7 @@ import (
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/lab/byhand"
+	"hdbench/internal/probe"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -155,17 +156,20 @@ func (o *options) round(ctx context.Context, dir string, number int) (round, err
 	return r, nil
 }
 
-// nearOf is of the first CPU of each.
-func nearOf(relay, client string) (*byhand.Near, error) {
+// nearOf waits for the first CPU of each to be near, as a sweep does.
+func nearOf(relay, client string) (*probe.Near, error) {
 	r, err := cpu.Parse(relay)
 	if err != nil {
 		return nil, err
 	}
 	c, err := cpu.Parse(client)
-	if err != nil || r.IsEmpty() || c.IsEmpty() {
+	if err != nil {
 		return nil, err
 	}
-	return &byhand.Near{Relay: r.List()[0], Client: c.List()[0]}, nil
+	if r.IsEmpty() || c.IsEmpty() {
+		return nil, fmt.Errorf("relay CPUs %q, client CPUs %q: want one at least of each", relay, client)
+	}
+	return probe.NewNear(func(context.Context) (time.Duration, error) { return probe.Distance(r.List()[0], c.List()[0]) }), nil
 }
 
 // loadFlags are the flags of hdbench load for the shape of a sweep's load.

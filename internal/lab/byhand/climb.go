@@ -3,9 +3,9 @@ package byhand
 import (
 	"context"
 	"math"
-	"time"
 
 	"hdbench/internal/measure"
+	"hdbench/internal/probe"
 	"hdbench/internal/units"
 	"hdbench/results"
 )
@@ -17,9 +17,9 @@ import (
 // missing of is looked at again.
 type Climb struct {
 	Relay   Relay
-	Load    Load  // its rate is chosen
-	Halving int   // looks between two rates
-	Near    *Near // that a look waits for; nil: for nothing
+	Load    Load        // its rate is chosen
+	Halving int         // looks between two rates
+	Near    *probe.Near // of the CPUs, that a look waits for; nil: for nothing
 }
 
 // Top is what a climb has found.
@@ -134,20 +134,11 @@ func (c *climbing) again(ctx context.Context) error {
 	if best == 0 {
 		return nil
 	}
-	sum, n := 0.0, 0
-	for range looksAt {
-		m, err := c.one(ctx, best)
-		if err != nil {
-			return err
-		}
-		if m != nil {
-			sum, n = sum+m.DeliveredBps, n+1
-		}
+	mean, err := c.mean(ctx, best, func(*measure.Load) bool { return false })
+	if mean > 0 {
+		c.top.Most, c.top.At = mean, best.String()
 	}
-	if n > 0 {
-		c.top.Most, c.top.At = sum/float64(n), best.String()
-	}
-	return nil
+	return err
 }
 
 // best is the rate at which most was delivered; 0: at none.
@@ -181,33 +172,44 @@ func (c *climbing) offer(ctx context.Context, rate units.Rate) error {
 	if _, ok := c.at[float64(rate)]; ok {
 		return nil
 	}
-	sum, n := 0.0, 0
-	for range looksAt {
-		m, err := c.one(ctx, rate)
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			break
-		}
-		sum, n = sum+m.DeliveredBps, n+1
-		if rate.IsMax() {
-			break
+	mean, err := c.mean(ctx, rate, func(m *measure.Load) bool {
+		if m == nil || rate.IsMax() {
+			return true
 		}
 		missing := (&results.Trial{Load: m}).Missing()
 		if missing <= results.CarriedBound {
 			c.carried[float64(rate)] = true
 			c.top.Carried = math.Max(c.top.Carried, float64(rate))
 		}
-		if missing <= results.CarriedBound || missing > little {
-			break
-		}
+		return missing <= results.CarriedBound || missing > little
+	})
+	if err != nil {
+		return err
 	}
-	c.at[float64(rate)] = sum / math.Max(1, float64(n))
+	c.at[float64(rate)] = mean
 	if !rate.IsMax() && !c.carried[float64(rate)] {
 		c.missed = math.Min(c.missed, float64(rate))
 	}
 	return nil
+}
+
+// mean is what looks at a rate deliver on average, until one is enough; 0 if none has
+// numbers. A look without is nil.
+func (c *climbing) mean(ctx context.Context, rate units.Rate, enough func(*measure.Load) bool) (float64, error) {
+	sum, n := 0.0, 0
+	for range looksAt {
+		m, err := c.one(ctx, rate)
+		if err != nil {
+			return 0, err
+		}
+		if m != nil {
+			sum, n = sum+m.DeliveredBps, n+1
+		}
+		if enough(m) {
+			break
+		}
+	}
+	return sum / math.Max(1, float64(n)), nil
 }
 
 // one is one look; nil without numbers. Its error is ctx's.
@@ -234,11 +236,15 @@ func between(a, b float64) units.Rate {
 
 // look is made again where the CPUs were moved apart meanwhile.
 func (c Climb) look(ctx context.Context, r units.Rate) (m *measure.Load, err error) {
+	if c.Near == nil {
+		return c.once(ctx, r)
+	}
 	for range looksAt {
-		if err := c.Near.Wait(ctx); err != nil {
-			return nil, err
+		_, _, before := c.Near.Wait(ctx)
+		if m, err = c.once(ctx, r); err != nil {
+			break
 		}
-		if m, err = c.once(ctx, r); err != nil || c.Near.Is() {
+		if at, after := c.Near.See(ctx); before != nil || after != nil || !c.Near.Far(at) {
 			break
 		}
 	}
@@ -254,9 +260,4 @@ func (c Climb) once(ctx context.Context, r units.Rate) (*measure.Load, error) {
 	l := c.Load
 	l.Rate = r
 	return l.Run(ctx, live.Addr)
-}
-
-// Longest is how long a climb lasts at most, for what is said of the time left.
-func (c Climb) Longest() time.Duration {
-	return time.Duration(20+looksAt*c.Halving) * (c.Load.Measure + time.Second)
 }
