@@ -102,13 +102,13 @@ func TestNoSourceOfAFullReceiverIsAlwaysFirst(t *testing.T) {
 		for _, n := range [][2]int{{20, 20}} {
 			t.Run(fmt.Sprint(onFull, n), func(t *testing.T) {
 				b := newBench(t, transport.TCP, 2, onFull)
-				b.buffers = DefaultSocketBuffer
+				b.buffers, b.inMemory = DefaultSocketBuffer, true
 				dst := keyFor(0, 2, 5000)
 				sink := b.adopt(b.s.workers[0], dst)
 				classes := []*class{b.newClass(0, n[0], &dst), b.newClass(1, n[1], &dst)}
 				got := make(map[derp.Key]int)
 				var rest []byte
-				for range 400 {
+				for range 1600 {
 					b.runClasses(classes, 1)
 					m, err := sink.Recv(b.io, b.buf)
 					if err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"hdbench/internal/derp"
 	"hdbench/internal/transport"
 )
@@ -22,7 +24,8 @@ type bench struct {
 	io       *transport.Scratch
 	dstKey   derp.Key
 	buf      []byte
-	buffers  int // of the sockets of further peers; 0 is the system's
+	buffers  int  // of the sockets of further peers; 0 is the system's
+	inMemory bool // further peers are joined by pairs of sockets instead of TCP
 	marker   *net.UDPConn
 }
 
@@ -79,9 +82,32 @@ func (b *bench) adopt(w *worker, key derp.Key) transport.Socket {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { far.Close() })
+	if b.inMemory {
+		b.joinInMemory(&near, &far)
+	}
 	w.adopt(login{sock: near, key: key, serverInfo: derp.AppendFrame(nil, derp.FrameServerInfo, nil)})
 	b.drain(&far, derp.HeaderLen)
 	return far
+}
+
+// joinInMemory puts a pair of sockets in the place of two ends of TCP. What is sent
+// has arrived, and there is room as soon as it is read: no window, acknowledgement or
+// timer of TCP has a part in who gets how much.
+func (b *bench) joinInMemory(near, far *transport.Socket) {
+	b.t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i, end := range []*transport.Socket{near, far} {
+		err := errors.Join(
+			unix.SetsockoptInt(pair[i], unix.SOL_SOCKET, unix.SO_SNDBUF, b.buffers),
+			unix.Dup3(pair[i], end.FD(), unix.O_CLOEXEC),
+			unix.Close(pair[i]))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
 }
 
 // drain reads n bytes that are there or about to be.
