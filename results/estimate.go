@@ -27,36 +27,15 @@ func (e Estimate) TooNoisy() bool { return e.Half() > tooWide*e.Value }
 // highest estimates the highest of several means, of which which one it is must be
 // found out from the same runs. rates[r][run] is a value, NaN where there is none.
 //
-// The highest of the sample means is too high, the more so the noisier they are (the
-// winner's curse). So the value is cross-validated: each run's value is taken at the
-// rate that all other runs together find the highest. The interval allows for the
-// choice: its lower end is the highest of the candidates' lower ends, corrected for
-// their number (Bonferroni), its upper end the highest of their upper ends. Their
-// spread is pooled, as a share of the mean, unless they differ too much in it. Bias and coverage are simulated in
+// The highest of the sample means is too high, the more so the noisier they are and
+// the closer they lie (the winner's curse). What the choice adds is worked out and
+// taken off: see candidates.choice. The interval allows for the choice too: its lower
+// end is the highest of the candidates' lower ends, corrected for their number
+// (Bonferroni), its upper end the highest of their upper ends. What one candidate
+// alone assures, the lower end, is never taken off. Bias and coverage are simulated in
 // estimate_test.go.
 func highest(rates [][]float64) Estimate {
-	nan := math.NaN()
-	runs := 0
-	for _, r := range rates {
-		runs = max(runs, len(r))
-	}
-	e := Estimate{nan, nan, nan, 0}
-	var chosen []float64
-	for run := range runs {
-		best, top := -1, math.Inf(-1)
-		for r, values := range rates {
-			others := slices.Clone(values)
-			if run < len(others) {
-				others[run] = nan
-			}
-			if s := Summarize(numbers(others)); s.N > 0 && s.Mean > top {
-				best, top = r, s.Mean
-			}
-		}
-		if best >= 0 && run < len(rates[best]) && !math.IsNaN(rates[best][run]) {
-			chosen = append(chosen, rates[best][run])
-		}
-	}
+	e := Estimate{math.NaN(), math.NaN(), math.NaN(), 0}
 	of := make([]Summary, len(rates))
 	best := -1
 	for r, values := range rates {
@@ -68,27 +47,31 @@ func highest(rates [][]float64) Estimate {
 	if best < 0 {
 		return e
 	}
-	e.N = of[best].N
-	e.Value = of[best].Mean // of single runs there is nothing to choose by
-	if len(chosen) > 0 && e.N > 1 {
-		e.Value = Summarize(chosen).Mean
+	e.Value, e.N = of[best].Mean, of[best].N
+	c := candidatesFor(of, of[best])
+	if len(c.of) == 0 { // of single runs there is nothing to choose by
+		return e
 	}
-	e.Lo, e.Hi = highestInterval(of, of[best])
-	if e.Lo > e.Value { // the choice is uncertain by less than its correction
-		e.Lo = e.Value
-	}
-	if e.Hi < e.Value {
-		e.Hi = e.Value
-	}
+	e.Lo, e.Hi = c.interval()
+	e.Value = max(e.Value-c.choice(), e.Lo)
+	e.Hi = max(e.Hi, e.Value)
 	return e
 }
 
 // near is how close to the best mean another is always a candidate.
 const near = 0.9
 
-// highestInterval is the interval of the highest mean.
-func highestInterval(of []Summary, best Summary) (lo, hi float64) {
-	var candidates []Summary
+// candidates are the rates that may be the highest.
+type candidates struct {
+	of     []Summary
+	se, df []float64 // standard error and degrees of freedom of each one's mean
+}
+
+// candidatesFor are those that may be as high as the best. Their spread is pooled, as
+// a share of the mean, unless they differ too much in it: one that is steady is not to
+// pay for another that is not.
+func candidatesFor(of []Summary, best Summary) candidates {
+	var c candidates
 	df, variance := 0.0, 0.0
 	for _, s := range of {
 		if s.N < 2 || !(s.Mean > 0) {
@@ -99,26 +82,86 @@ func highestInterval(of []Summary, best Summary) (lo, hi float64) {
 		if behind > (1-near)*best.Mean && !(behind <= tAt(0.975, float64(s.N+max(best.N, 2)-2))*se) {
 			continue
 		}
-		candidates = append(candidates, s)
+		c.of = append(c.of, s)
 		df += float64(s.N - 1)
 		variance += float64(s.N-1) * square(s.CV)
 	}
-	if df == 0 {
-		return math.NaN(), math.NaN()
-	}
-	lo, hi = math.Inf(-1), math.Inf(-1)
-	cv := math.Sqrt(variance / df)
-	const tail = (1 - Confidence) / 2
-	low, high := tAt(1-tail/float64(len(candidates)), df), tAt(1-tail, df)
-	for _, s := range candidates {
-		low, high, se := low, high, s.Mean*cv/math.Sqrt(float64(s.N))
-		if !alike(candidates) { // one that is steady is not to pay for another that is not
-			own := float64(s.N - 1)
-			low, high, se = tAt(1-tail/float64(len(candidates)), own), tAt(1-tail, own), s.SD/math.Sqrt(float64(s.N))
+	pool, cv := alike(c.of), math.Sqrt(variance/df)
+	for _, s := range c.of {
+		if pool {
+			c.se, c.df = append(c.se, s.Mean*cv/math.Sqrt(float64(s.N))), append(c.df, df)
+		} else {
+			c.se, c.df = append(c.se, s.SD/math.Sqrt(float64(s.N))), append(c.df, float64(s.N-1))
 		}
-		lo, hi = max(lo, s.Mean-low*se), max(hi, s.Mean+high*se)
 	}
-	return max(lo, 0), hi
+	return c
+}
+
+// interval is the interval of the highest mean.
+func (c candidates) interval() (lo, hi float64) {
+	const tail = (1 - Confidence) / 2
+	var low, high float64
+	for i, s := range c.of {
+		if i == 0 || c.df[i] != c.df[i-1] {
+			low, high = tAt(1-tail/float64(len(c.of)), c.df[i]), tAt(1-tail, c.df[i])
+		}
+		lo, hi = max(lo, s.Mean-low*c.se[i]), max(hi, s.Mean+high*c.se[i])
+	}
+	return lo, hi
+}
+
+// choice is by how much the highest of the candidates' sample means is expected to be
+// above the highest of their means. It depends on how far the means lie apart, of
+// which the sample means tell too much: they are first drawn together by as much as
+// chance has driven them apart (James and Stein's estimate, its positive part, about
+// the mean that weighs each by its precision).
+func (c candidates) choice() float64 {
+	if len(c.of) < 2 || slices.Min(c.se) == 0 { // without any spread nothing is left to chance
+		return 0
+	}
+	weight, about := 0.0, 0.0
+	for i, s := range c.of {
+		w := 1 / square(c.se[i])
+		weight, about = weight+w, about+w*s.Mean
+	}
+	about /= weight
+	distance := 0.0 // sum of squares, of standard errors: about one less than their number by chance
+	for i, s := range c.of {
+		distance += square((s.Mean - about) / c.se[i])
+	}
+	keep := 0.0
+	if chance := float64(len(c.of) - 1); distance > chance {
+		keep = 1 - chance/distance
+	}
+	means := make([]float64, len(c.of))
+	for i, s := range c.of {
+		means[i] = about + keep*(s.Mean-about)
+	}
+	top := slices.Max(means)
+	if more := expectedHighest(means, c.se) - top; more > top*1e-6 {
+		return more
+	}
+	return 0 // the highest stands clear of the others: what is left is the sum's own error
+}
+
+// expectedHighest is the mean of the highest of normal variables that do not depend
+// on each other: the integral of the probability that one of them is above x.
+func expectedHighest(means, sd []float64) float64 {
+	const far, steps = 6, 400 // in standard deviations
+	from, to := slices.Max(means), math.Inf(-1)
+	for i := range means {
+		from, to = min(from, means[i]-far*sd[i]), max(to, means[i]+far*sd[i])
+	}
+	step := (to - from) / steps
+	sum := from
+	for k := range steps {
+		below := 1.0
+		for i := range means {
+			below *= distuv.Normal{Mu: means[i], Sigma: sd[i]}.CDF(from + (float64(k)+0.5)*step)
+		}
+		sum += (1 - below) * step
+	}
+	return sum
 }
 
 // apart is how many times the variance of another a candidate's may be for their

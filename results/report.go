@@ -116,7 +116,7 @@ func ceilingSection(trials []*Trial, points []*PointStats, ceilings []Ceiling, p
 	}
 	s.figures = append(plots.taxes(ceilings), plots.timeline(ceilings)...)
 	s.after = []string{
-		"The ceiling is the highest mean delivered rate over all offered rates of a configuration, cross-validated so that choosing the highest does not inflate it; its interval allows for the choice. ≥: something else than the relay stopped it.",
+		"The ceiling is the highest mean delivered rate over all offered rates of a configuration, corrected so that choosing the highest does not inflate it; its interval allows for the choice. ≥: something else than the relay stopped it.",
 	}
 	if slices.ContainsFunc(trials, func(t *Trial) bool { return t.Lab != "" }) {
 		s.after = append(s.after, labNote)

@@ -86,6 +86,7 @@ func (h *Host) keepLease(ctx context.Context, l *life, held leaseReply) {
 			if r.Reconnects != held.Reconnects {
 				held.Reconnects = r.Reconnects
 				l.interrupt()
+				h.fleet.o.Log(fmt.Sprintf("agent %s: its connection broke and is there again", h.member.Agent))
 			}
 		case errors.Is(err, ErrHeld), errors.Is(err, ErrBusy):
 			l.lose(err)

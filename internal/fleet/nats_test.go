@@ -315,8 +315,10 @@ func TestClusterThatLosesANode(t *testing.T) {
 	if err := <-failed; !errors.Is(err, ErrInterrupted) {
 		t.Errorf("a call under way: %v", err)
 	}
-	waitFor(t, "the controller to be connected again", func() bool { return log.has("connected again") })
+	waitFor(t, "the controller to be connected again", func() bool { return log.has("connected again, to") })
 	waitFor(t, "the agent to be connected again", func() bool { return agentLog.has("connected again") })
+	// What is called before it knows is told that its answer may be lost.
+	waitFor(t, "the controller to know that the agent's connection broke", func() bool { return log.has("agent relay-1: its connection broke") })
 	waitFor(t, "calls to work again", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
