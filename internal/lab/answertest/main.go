@@ -140,7 +140,7 @@ func (o *options) round(ctx context.Context, dir string, number int) (round, err
 		climb := byhand.Climb{
 			Relay:   byhand.Relay{Hdbench: o.hdbench, Transport: c.Config.Transport, Workers: c.Config.Workers, CPUs: relayCPUs},
 			Load:    byhand.Load{Hdbench: o.hdbench, Transport: c.Config.ClientSide(), CPUs: clientCPUs, Measure: o.window, Flags: loadFlags(c.Config.Load)},
-			Halving: 2, Near: near,
+			Halving: 3, Near: near,
 		}
 		if c.Config.Relay == results.RelayDerper {
 			climb.Relay.Derper = o.derper

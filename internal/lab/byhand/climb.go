@@ -41,8 +41,8 @@ const (
 	// falling is the share of the most delivered below which it has fallen.
 	falling = 0.9
 	// little is what may be missing of a rate for it to be looked at again, so often
-	// in all.
-	little  = 0.1
+	// in all: a relay at its knee may break down in one window and not in the next.
+	little  = 0.25
 	looksAt = 3
 )
 
