@@ -1,6 +1,10 @@
 package results
 
-import "math"
+import (
+	"math"
+
+	"hdbench/results/stat"
+)
 
 // answerJSON is the answer, row by row.
 type answerJSON struct {
@@ -52,7 +56,7 @@ func (r *AnswerRow) json() answerRowJSON {
 	if c.At == nil {
 		return j
 	}
-	j.Ceiling = c.Delivered.json()
+	j.Ceiling = jsonOfEstimate(c.Delivered)
 	j.Loss, j.RunCV = orNull(c.At.Loss), orNull(c.At.DeliveredBps.CV)
 	if r.At != nil {
 		j.CPUPerGbit = orNull(r.At.CPUPerGbit.Mean)
@@ -63,7 +67,8 @@ func (r *AnswerRow) json() answerRowJSON {
 	return j
 }
 
-func (e Estimate) json() *estimateJSON {
+// jsonOfEstimate is nil where there is none.
+func jsonOfEstimate(e stat.Estimate) *estimateJSON {
 	if math.IsNaN(e.Value) {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/perf/benchfmt"
+
+	"hdbench/results/stat"
 )
 
 // benchUnits are the units of bench.txt and which way is better.
@@ -72,7 +74,7 @@ func benchResult(set *Set, t *Trial) *benchfmt.Result {
 		if s, ok := l.Shortfall(); ok {
 			value(100*s, "shortfall-%")
 		}
-		if cv := IntervalCV(l.IntervalDeliveredBps); !math.IsNaN(cv) {
+		if cv := stat.IntervalCV(l.IntervalDeliveredBps); !math.IsNaN(cv) {
 			value(100*cv, "interval-CV-%")
 		}
 	}

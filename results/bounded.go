@@ -3,12 +3,14 @@ package results
 import (
 	"fmt"
 	"math"
+
+	"hdbench/results/stat"
 )
 
 // Bounded is a ratio of two ceilings, of which either may be a lower bound only. It
 // says nothing where the bound points the wrong way.
 type Bounded struct {
-	Ratio
+	stat.Ratio
 	Bound Bound
 	NA    string // why there is no ratio
 }
@@ -28,7 +30,7 @@ func (b Bounded) String() string {
 	if b.NA != "" {
 		return na
 	}
-	return string(b.Bound) + b.Ratio.String()
+	return string(b.Bound) + ratio(b.Ratio)
 }
 
 // compareCeilings is c as a multiple of ts. Both must be there.
@@ -44,7 +46,7 @@ func compareCeilings(c, ts *Ceiling) Bounded {
 			return Bounded{NA: "too noisy to say: " + x.noise()}
 		}
 	}
-	r := RatioOfEstimates(c.Delivered, ts.Delivered)
+	r := stat.RatioOfEstimates(c.Delivered, ts.Delivered)
 	switch {
 	case c.AtLeast && ts.AtLeast:
 		return Bounded{NA: "neither was brought to its limit"}
@@ -70,7 +72,7 @@ func (b Bounded) more() bool { return b.NA == "" && b.Bound != AtMost && b.Lo > 
 func (b Bounded) less() bool { return b.NA == "" && b.Bound != AtLeast && b.Hi < 1 }
 
 // interval is the interval in words; empty where there is none.
-func (r Ratio) interval() string {
+func interval(r stat.Ratio) string {
 	if math.IsNaN(r.Lo) {
 		return ""
 	}

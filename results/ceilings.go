@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"hdbench/results/stat"
 )
 
 // Ceiling is the most a configuration delivered: the highest mean delivered rate
@@ -11,10 +13,10 @@ import (
 // inflate it.
 type Ceiling struct {
 	Config    Config
-	At        *PointStats // the point with the highest mean; nil if no point counts
-	Delivered Estimate    // bit/s
-	NA        string      // why there is none
-	NotHere   bool        // the configuration cannot be measured on this host
+	At        *PointStats   // the point with the highest mean; nil if no point counts
+	Delivered stat.Estimate // bit/s
+	NA        string        // why there is none
+	NotHere   bool          // the configuration cannot be measured on this host
 	Limit     Limit
 	// Carried is the highest offered rate that most runs carried; nil if none was.
 	Carried *PointStats
@@ -56,7 +58,7 @@ func ceiling(points []*PointStats) Ceiling {
 		c.NotHere = slices.ContainsFunc(points, func(p *PointStats) bool { return p.NA != "" })
 		return c
 	}
-	c.Delivered = highest(deliveredByRun(points))
+	c.Delivered = stat.Highest(deliveredByRun(points))
 	c.Limit = limitOf(points)
 	if info := limitInfoOf(c.Limit.What); info.bound {
 		c.AtLeast, c.Why = true, info.meaning

@@ -1,6 +1,10 @@
 package results
 
-import "math"
+import (
+	"math"
+
+	"hdbench/results/stat"
+)
 
 // CalibrationTable is what the client can do without a relay.
 func CalibrationTable(trials []*Trial) *Table {
@@ -29,7 +33,7 @@ func CalibrationTable(trials []*Trial) *Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			tr.Point.Load.String(), tr.Point.Transport, mbps(tr.Load.DeliveredBps), loss,
-			percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
+			percent(stat.IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), tr.ClientCPUs,
 		})
 	}
 	return t
@@ -45,7 +49,7 @@ func (t *Table) calibrationOfHosts(tr *Trial, loss string) {
 	}
 	t.Rows = append(t.Rows, []string{
 		tr.Point.Load.String(), tr.Point.Transport, mbps(limit), loss,
-		percent(IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), plural(len(tr.Load.Hosts), "host"),
+		percent(stat.IntervalCV(tr.Load.IntervalDeliveredBps)), percent(tr.Load.Busiest()), plural(len(tr.Load.Hosts), "host"),
 	})
 	for _, h := range tr.Load.Hosts {
 		lost := na

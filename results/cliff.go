@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"hdbench/results/stat"
 )
 
 // A rung is one load of a configuration with the values of its runs.
@@ -27,12 +29,12 @@ var (
 // Cliff is where a quantity leaves its flat part as the delivered rate rises.
 // Loads are delivered rates in bit/s.
 type Cliff struct {
-	From, To float64 // the last load of the flat part, and the first above it
-	Lo, Hi   float64 // 95 % interval of the place; NaN where it was not tested
-	Flat     Summary // over the runs of the flat part
-	After    Summary // over the runs at To
-	Loads    int     // of the flat part; with one, where it begins is not seen
-	P        float64 // of the first load above, times the places where it could have been; NaN: not tested
+	From, To float64      // the last load of the flat part, and the first above it
+	Lo, Hi   float64      // 95 % interval of the place; NaN where it was not tested
+	Flat     stat.Summary // over the runs of the flat part
+	After    stat.Summary // over the runs at To
+	Loads    int          // of the flat part; with one, where it begins is not seen
+	P        float64      // of the first load above, times the places where it could have been; NaN: not tested
 }
 
 // findCliff finds the first load at which a quantity has left its flat part: whose
@@ -53,11 +55,11 @@ func findCliff(rs []rung, up rise) (c Cliff, ok bool) {
 	lo := -1 // the last load up to which a rise is excluded
 	for j := 1; j < len(rs); j++ {
 		noise, df := pooled(rs[:j+1])
-		flat := Summarize(valuesOf(rs[:j]))
-		here := Summarize(rs[j].values)
+		flat := stat.Summarize(valuesOf(rs[:j]))
+		here := stat.Summarize(rs[j].values)
 		higher := here.Mean - flat.Mean
 		se := noise * math.Sqrt(1/float64(here.N)+1/float64(flat.N))
-		if lo < 0 && df > 0 && higher+tQuantile(df)*se >= up(flat.Mean) {
+		if lo < 0 && df > 0 && higher+stat.TQuantile(df)*se >= up(flat.Mean) {
 			lo = j - 1
 		}
 		if higher < up(flat.Mean) || fallsBack(rs[j+1:], flat.Mean+up(flat.Mean)) {
@@ -71,7 +73,7 @@ func findCliff(rs []rung, up rise) (c Cliff, ok bool) {
 			return c, true
 		}
 		c.P = oneSidedP(higher, se, df) * float64(len(rs)-1)
-		if !(c.P < changeAlpha) {
+		if !(c.P < stat.ChangeAlpha) {
 			continue
 		}
 		c.Lo, c.Hi = rs[lo].load, c.To
@@ -97,8 +99,8 @@ func oneSidedP(higher, se, df float64) float64 {
 func pooled(rs []rung) (sd, df float64) {
 	sum := 0.0
 	for _, r := range rs {
-		if s := Summarize(r.values); s.N > 1 {
-			sum += float64(s.N-1) * square(s.SD)
+		if s := stat.Summarize(r.values); s.N > 1 {
+			sum += float64(s.N-1) * stat.Square(s.SD)
 			df += float64(s.N - 1)
 		}
 	}
@@ -118,7 +120,7 @@ func valuesOf(rs []rung) []float64 {
 
 // fallsBack is whether a load further up is below a level.
 func fallsBack(rs []rung, level float64) bool {
-	return slices.ContainsFunc(rs, func(r rung) bool { return Summarize(r.values).Mean < level })
+	return slices.ContainsFunc(rs, func(r rung) bool { return stat.Summarize(r.values).Mean < level })
 }
 
 // rungsOf are the loads of one configuration's points, in the order of their
@@ -167,7 +169,7 @@ var (
 	}, percent}
 	softEvidence = []evidence{
 		{"relay_cpu_seconds_per_gbit", "relay CPU time", "CPU-s/Gbit", costRise, Cost, func(t *Trial) float64 { _, g := t.relayCost(); return g }, number},
-		{"interval_cv", "interval CV", "%", shareRise, Throughput, func(t *Trial) float64 { return IntervalCV(t.Load.IntervalDeliveredBps) }, percent},
+		{"interval_cv", "interval CV", "%", shareRise, Throughput, func(t *Trial) float64 { return stat.IntervalCV(t.Load.IntervalDeliveredBps) }, percent},
 	}
 )
 

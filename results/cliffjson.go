@@ -21,7 +21,7 @@ func (s *CounterStats) json() *countersJSON {
 		UserOnly: s.UserOnly, Running: orNull(s.Running), Sources: listed(s.Sources),
 	}
 	for i, m := range counterMetrics {
-		j.Values[m.key] = s.Values[i].json()
+		j.Values[m.key] = jsonOfSummary(s.Values[i])
 		if s.NA[i] != "" {
 			j.NA[m.key] = s.NA[i]
 		}

@@ -8,6 +8,7 @@ import (
 
 	"hdbench/internal/cpu"
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // cliffSection is what the caches do as the load rises; where nothing counted
@@ -102,7 +103,7 @@ func cliffTable(title string, cliffs []CliffResult, names map[Config]string) *Ta
 		case c.NA != "":
 			t.addNote(fmt.Sprintf("%s of %s: n/a (%s)", c.evidence.name, names[c.Config], c.NA))
 		case !c.Found:
-			row[2], row[3] = print(Summarize(valuesOf(c.rungs)).Mean), "no cliff"
+			row[2], row[3] = print(stat.Summarize(valuesOf(c.rungs)).Mean), "no cliff"
 		default:
 			k := c.Cliff
 			row[2], row[3], row[5] = print(k.Flat.Mean), mbps(k.From)+" to "+mbps(k.To), print(k.After.Mean)
@@ -144,7 +145,7 @@ func rungTable(title string, cliffs []CliffResult, names map[Config]string) *Tab
 	}}
 	for _, c := range cliffs {
 		for _, r := range c.rungs {
-			s := Summarize(r.values)
+			s := stat.Summarize(r.values)
 			half := na
 			if !math.IsNaN(s.Half) {
 				half = "±" + c.evidence.print(s.Half)

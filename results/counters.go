@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // counterMetric is one figure made of a trial's counters.
@@ -101,17 +102,17 @@ var llcMiss = counterNamed("llc_miss_share")
 
 // CounterStats is what the counters of a point's runs say together.
 type CounterStats struct {
-	N        int       // runs that have counters
-	Values   []Summary // of counterMetrics; N 0 where there is none
-	NA       []string  // of counterMetrics: why a run has none; empty: all have
-	UserOnly bool      // of some run the kernel was not counted
-	Running  float64   // least share of the time that a hardware counter was there for its event; NaN: no such counter
-	Sources  []string  // where the counts are from
+	N        int            // runs that have counters
+	Values   []stat.Summary // of counterMetrics; N 0 where there is none
+	NA       []string       // of counterMetrics: why a run has none; empty: all have
+	UserOnly bool           // of some run the kernel was not counted
+	Running  float64        // least share of the time that a hardware counter was there for its event; NaN: no such counter
+	Sources  []string       // where the counts are from
 }
 
 // counters describes the counters of runs.
 func counters(ts []*Trial) CounterStats {
-	s := CounterStats{Values: make([]Summary, len(counterMetrics)), NA: make([]string, len(counterMetrics)), Running: math.NaN()}
+	s := CounterStats{Values: make([]stat.Summary, len(counterMetrics)), NA: make([]string, len(counterMetrics)), Running: math.NaN()}
 	values := make([][]float64, len(counterMetrics))
 	for _, t := range ts {
 		if t.Relay == nil || t.Relay.Perf == nil {
@@ -128,7 +129,7 @@ func counters(ts []*Trial) CounterStats {
 		s.note(t.Relay.Perf)
 	}
 	for i, vs := range values {
-		s.Values[i] = Summarize(vs)
+		s.Values[i] = stat.Summarize(vs)
 	}
 	slices.Sort(s.Sources)
 	s.Sources = slices.Compact(s.Sources)

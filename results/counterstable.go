@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"hdbench/results/stat"
 )
 
 // CounterTables are what was counted about the relay's process: one table a
@@ -84,7 +86,7 @@ func counterRow(p *PointStats, shown []int) []string {
 	return append(row, meanAndHalf(p.CPUPerGbit, number), runs(p), p.Marks)
 }
 
-func counterCell(s Summary, print func(float64) string) string {
+func counterCell(s stat.Summary, print func(float64) string) string {
 	if s.N == 0 {
 		return na
 	}
@@ -92,7 +94,7 @@ func counterCell(s Summary, print func(float64) string) string {
 }
 
 // meanAndHalf prints a mean and half its interval, in the mean's unit.
-func meanAndHalf(s Summary, print func(float64) string) string {
+func meanAndHalf(s stat.Summary, print func(float64) string) string {
 	if math.IsNaN(s.Half) {
 		return print(s.Mean)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // WriteCSV writes the records as CSV (RFC 4180): one row a record, calibrations
@@ -88,7 +89,7 @@ var derivedColumns = []struct {
 		if !t.OK() {
 			return ""
 		}
-		return csvNumber(IntervalCV(t.Load.IntervalDeliveredBps))
+		return csvNumber(stat.IntervalCV(t.Load.IntervalDeliveredBps))
 	}},
 	{"relay_cpus_used", func(t *Trial) string { cpus, _ := t.relayCost(); return csvNumber(cpus) }},
 	{"relay_cpu_seconds_per_gbit", func(t *Trial) string { _, perGbit := t.relayCost(); return csvNumber(perGbit) }},

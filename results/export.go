@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // exporter writes a folder's records in a format that other programs read.
@@ -54,7 +55,7 @@ func Export(w io.Writer, format string, set *Set, compareAt units.Rate) error {
 type metricPoint struct {
 	Point  Point
 	Metric Metric
-	Values Summary // in the metric's unit
+	Values stat.Summary // in the metric's unit
 }
 
 // metricPoints are all metrics of all points with valid runs, in reading order. A
@@ -70,7 +71,7 @@ func metricPoints(set *Set) []metricPoint {
 			if len(s.base) == 0 {
 				continue
 			}
-			if values := Summarize(s.base); orNull(values.Mean) != nil {
+			if values := stat.Summarize(s.base); orNull(values.Mean) != nil {
 				out = append(out, metricPoint{p, m, values})
 			}
 		}

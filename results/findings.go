@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // findings are what the data say in sentences. Each has its numbers and its
@@ -106,7 +108,7 @@ func (f *findings) bests() []*Ceiling {
 }
 
 func hasInterval(c *Ceiling) bool {
-	return c.At != nil && c.Delivered.Half() <= 0.5*tooWide*c.Delivered.Value // not with NaN
+	return c.At != nil && c.Delivered.Half() <= 0.5*stat.TooWide*c.Delivered.Value // not with NaN
 }
 
 // ceiling says what a relay's best configuration carries.
@@ -150,7 +152,7 @@ func (f *findings) versusTS(v *Versus) {
 				continue
 			}
 			f.say(v.Load, "%s carries %s%s times what TS (%s) carries (%s).",
-				f.names[r.Ceiling.Config], side.b.Bound.words(), number(side.b.Value), f.names[side.ts.Config], side.b.interval())
+				f.names[r.Ceiling.Config], side.b.Bound.words(), number(side.b.Value), f.names[side.ts.Config], interval(side.b.Ratio))
 		}
 	}
 }
@@ -189,7 +191,7 @@ func (f *findings) cost(v *Versus) {
 			continue
 		}
 		base := v.At[r.Same.Config]
-		q := RatioOf(p.CPUPerGbit, base.CPUPerGbit)
+		q := stat.RatioOf(p.CPUPerGbit, base.CPUPerGbit)
 		if math.IsNaN(q.Lo) || q.Lo <= 1 && q.Hi >= 1 || p.CostRuns == 0 || base.CostRuns == 0 {
 			continue
 		}
@@ -198,7 +200,7 @@ func (f *findings) cost(v *Versus) {
 			lossy = "; not all of it is delivered by both"
 		}
 		f.say(v.Load, "At %v offered, %s uses %s times the CPU time per delivered Gbit that TS (%s) uses (%s; %s and %s CPU-s/Gbit%s).",
-			v.Rate, f.names[r.Ceiling.Config], number(q.Value), f.names[r.Same.Config], q.interval(),
+			v.Rate, f.names[r.Ceiling.Config], number(q.Value), f.names[r.Same.Config], interval(q),
 			number(p.CPUPerGbit.Mean), number(base.CPUPerGbit.Mean), lossy)
 	}
 }
@@ -233,7 +235,7 @@ func (f *findings) workers() {
 			continue
 		}
 		f.say(k.Load, "%s carries %s%s times what %s carries (%s).",
-			f.names[a.Config], r.Bound.words(), number(r.Value), f.names[b.Config], r.interval())
+			f.names[a.Config], r.Bound.words(), number(r.Value), f.names[b.Config], interval(r.Ratio))
 	}
 }
 
@@ -270,7 +272,7 @@ const collapse = 0.9
 
 // collapses reports whether a configuration delivers less under more load, what is
 // left of its ceiling and where.
-func (f *findings) collapses(c *Ceiling) (r Ratio, top *PointStats, ok bool) {
+func (f *findings) collapses(c *Ceiling) (r stat.Ratio, top *PointStats, ok bool) {
 	if c.At == nil {
 		return r, nil, false
 	}
@@ -282,7 +284,7 @@ func (f *findings) collapses(c *Ceiling) (r Ratio, top *PointStats, ok bool) {
 	if top == nil || top.Point.Offered <= c.At.Point.Offered {
 		return r, nil, false
 	}
-	r = RatioOfEstimates(EstimateOf(top.DeliveredBps), c.Delivered)
+	r = stat.RatioOfEstimates(stat.EstimateOf(top.DeliveredBps), c.Delivered)
 	return r, top, !math.IsNaN(r.Hi) && r.Hi < collapse
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"hdbench/results/stat"
 )
 
 // na is what a cell says when there is no number. The reason is in the table's
@@ -77,7 +79,7 @@ func duration(ns int64, count int64) string {
 }
 
 // ratio prints a quotient with its interval.
-func (r Ratio) String() string {
+func ratio(r stat.Ratio) string {
 	if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 		return na
 	}

@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // Outcome is what a comparison comes to; its number is the exit code.
@@ -62,9 +64,9 @@ type Change struct {
 	Point   Point
 	Metric  Metric
 	Of      string // the metric's head, or ceiling
-	Base    Summary
-	New     Summary
-	Change  Ratio // of the base's value, or a difference
+	Base    stat.Summary
+	New     stat.Summary
+	Change  stat.Ratio // of the base's value, or a difference
 	Floor   float64
 	Move    BaselineMove // of the metric; of none, it is zero
 	P       float64      // of the test
@@ -181,7 +183,7 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 	var of []string
 	all := slices.Concat(samples, ceilings)
 	for i, s := range all {
-		if s.leastP() <= Alpha && s.still(g.floor(s.metric.Name)) {
+		if s.leastP() <= stat.Alpha && s.still(g.floor(s.metric.Name)) {
 			g.Still++
 			g.wasJudged(s.point, i < len(samples))
 			continue
@@ -193,7 +195,7 @@ func (g *Gate) judge(samples, ceilings []sample) []Change {
 		moved, of = append(moved, s), append(of, name)
 	}
 	changes, ps := g.test(moved, of)
-	for i, p := range Holm(ps) {
+	for i, p := range stat.Holm(ps) {
 		changes[i].Holm = p
 		changes[i].decide()
 	}
@@ -210,17 +212,17 @@ func (g *Gate) test(moved []sample, of []string) (changes []Change, ps []float64
 			testable = append(testable, i)
 			continue
 		}
-		g.Need = max(g.Need, runsNeeded(Alpha, s.paired))
+		g.Need = max(g.Need, stat.RunsNeeded(stat.Alpha, s.paired))
 		g.Unjudged = append(g.Unjudged, fmt.Sprintf("%s of %s: %d and %d valid runs", of[i], g.place(s.point), len(s.base), len(s.new)))
 	}
 	for _, i := range testable {
 		s := moved[i]
 		g.wasJudged(s.point, of[i] == s.metric.Head)
 		c := Change{
-			Point: s.point, Metric: s.metric, Of: of[i], Base: Summarize(s.base), New: Summarize(s.new), Change: s.change(),
+			Point: s.point, Metric: s.metric, Of: of[i], Base: stat.Summarize(s.base), New: stat.Summarize(s.new), Change: s.change(),
 			Floor: g.floor(s.metric.Name), Move: g.move(s.metric.Name), Welch: s.welch(), Shift: s.shift(),
 		}
-		c.P, c.Test = s.p(Alpha / float64(len(testable)))
+		c.P, c.Test = s.p(stat.Alpha / float64(len(testable)))
 		changes, ps = append(changes, c), append(ps, c.P)
 	}
 	return changes, ps
@@ -242,7 +244,7 @@ func (g *Gate) wasJudged(p Point, atPoint bool) {
 func (c *Change) decide() {
 	size := c.Change.Value
 	switch {
-	case c.Holm > Alpha, size*c.Shift < 0: // a few outliers move the mean the other way
+	case c.Holm > stat.Alpha, size*c.Shift < 0: // a few outliers move the mean the other way
 		c.Verdict = IsNoise
 	case !(size > c.Floor || -size > c.Floor):
 		c.Verdict = IsBelowFloor
@@ -305,7 +307,7 @@ func (g *Gate) lacks(here, there side, why map[Point]string) (others int) {
 			why[point] = fmt.Sprintf("interrupted: %s still to be made", plural(left, "run"))
 		}
 	}
-	need, has := runsNeeded(Alpha, g.Paired), trustedPoints(here.Set, withThroughput)
+	need, has := stat.RunsNeeded(stat.Alpha, g.Paired), trustedPoints(here.Set, withThroughput)
 	for p, n := range trustedPoints(there.Set, withThroughput) {
 		reason, planned := why[p]
 		switch {
@@ -350,7 +352,7 @@ func (g *Gate) conclude() {
 	case len(g.Missing) > 0, nothing, len(g.Changes) == 0 && g.Need > 0:
 		g.Outcome = TooFew
 		if g.Need == 0 {
-			g.Need = runsNeeded(Alpha, g.Paired)
+			g.Need = stat.RunsNeeded(stat.Alpha, g.Paired)
 		}
 	default:
 		g.Need = 0

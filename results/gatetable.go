@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"hdbench/results/stat"
 )
 
 // Write writes the comparison: for a terminal, or as Markdown for the summary of
@@ -198,7 +200,7 @@ func (g *Gate) after() []string {
 	}
 	lines := []string{
 		fmt.Sprintf("%s in common. %s tested; %d more stayed within their floors on both sides. A regression is significant after Holm's correction (p ≤ %.2f), larger than the metric's floor, and for the worse.",
-			plural(g.Points, "point"), plural(len(g.Changes), "change"), g.Still, Alpha),
+			plural(g.Points, "point"), plural(len(g.Changes), "change"), g.Still, stat.Alpha),
 	}
 	lines = append(lines, floorsText(g.Floors)...)
 	lines = append(lines, movesText(g.Moves)...)

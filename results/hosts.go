@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // HostStats is one client host's share of some trials that several sent.
@@ -14,7 +15,7 @@ type HostStats struct {
 	Trials                  int
 	AtLimit                 int // trials in which this host was at its own limit
 
-	SentBps, DeliveredBps         Summary
+	SentBps, DeliveredBps         stat.Summary
 	SentPackets, DeliveredPackets uint64  // of all trials
 	SentShare, DeliveredShare     float64 // of what all hosts sent and received; NaN if that is nothing
 
@@ -66,7 +67,7 @@ func hostStats(trials []*Trial) ([]*HostStats, error) {
 	}
 	for _, s := range hosts {
 		v := of[s.Agent]
-		s.SentBps, s.DeliveredBps = Summarize(v.sent), Summarize(v.delivered)
+		s.SentBps, s.DeliveredBps = stat.Summarize(v.sent), stat.Summarize(v.delivered)
 		s.SentShare, s.DeliveredShare = float64(s.SentPackets)/float64(sent), float64(s.DeliveredPackets)/float64(delivered)
 		var err error
 		if s.Pacing, err = measure.MergeHistograms(v.pacing...); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // LoadTable is one run of a load, for the terminal.
@@ -21,7 +22,7 @@ func LoadTable(title string, l *measure.Load) *Table {
 	if s, ok := l.Shortfall(); ok {
 		add("shortfall", percent(s), "%", fmt.Sprintf("%d packets due and not sent", l.UnsentPackets))
 	}
-	add("delivered", mbps(l.DeliveredBps), "Mbps", fmt.Sprintf("interval CV %s %%", percent(IntervalCV(l.IntervalDeliveredBps))))
+	add("delivered", mbps(l.DeliveredBps), "Mbps", fmt.Sprintf("interval CV %s %%", percent(stat.IntervalCV(l.IntervalDeliveredBps))))
 	if loss, ok := l.Loss(); ok {
 		add("loss", percent(loss), "%", fmt.Sprintf("%d of %d packets", l.SentPackets-l.DeliveredPackets, l.SentPackets))
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // Metric is one quantity of a trial that a comparison judges.
@@ -56,7 +57,7 @@ func Metrics() []Metric {
 			},
 			show: func(v float64) string { return duration(int64(v), 1) }},
 		{Quantity: Throughput, Name: "interval-cv", Head: "interval CV %", Unit: "%", UpIsWorse: true, Floor: 0.05, scale: 100,
-			value: func(t *Trial) float64 { return IntervalCV(t.Load.IntervalDeliveredBps) }, show: percent},
+			value: func(t *Trial) float64 { return stat.IntervalCV(t.Load.IntervalDeliveredBps) }, show: percent},
 	}
 }
 

@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // Plan is the trials that a sweep set out to make. Its resolved scenario says so,
@@ -46,7 +48,7 @@ func (p *Plan) narrow(made []*Trial, inARow int) bool {
 		}
 	}
 	for n := range inARow {
-		if k := len(delivered) - n; k < p.MinRuns || !Narrow(delivered[:k], p.UntilCI) {
+		if k := len(delivered) - n; k < p.MinRuns || !stat.Narrow(delivered[:k], p.UntilCI) {
 			return false
 		}
 	}

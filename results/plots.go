@@ -9,6 +9,7 @@ import (
 
 	"hdbench/internal/units"
 	"hdbench/results/figure"
+	"hdbench/results/stat"
 )
 
 // plots makes a report's figures. A configuration has the same style in all of
@@ -164,7 +165,7 @@ func (p *plots) loss(pt *PointStats) figure.Point {
 			runs = append(runs, 100*l)
 		}
 	}
-	s := Summarize(runs)
+	s := stat.Summarize(runs)
 	v := figure.Point{Y: 100 * pt.Loss, Lo: max(0, s.Mean-s.Half), Hi: min(100, s.Mean+s.Half)}
 	v.Text = fmt.Sprintf("loss %s %%", percent(pt.Loss))
 	if !math.IsNaN(s.Half) {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"hdbench/results/figure"
+	"hdbench/results/stat"
 )
 
 // cliff is quantities over the delivered rate, a figure a load, a panel each
@@ -39,7 +40,7 @@ func (p *plots) overDelivered(c *CliffResult) figure.Series {
 		scale = 100
 	}
 	for _, r := range c.rungs {
-		v := Summarize(r.values)
+		v := stat.Summarize(r.values)
 		text := fmt.Sprintf("%s\ndelivered %s Mbps\n%s %s%s", name, mbps(r.load), c.evidence.name, c.evidence.print(v.Mean), c.evidence.suffix())
 		if c.evidence.unit != "%" {
 			text += " " + c.evidence.unit

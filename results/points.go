@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // PointStats is what the runs at one point say together.
@@ -31,8 +32,8 @@ type PointStats struct {
 	LatencyRuns int // runs whose latency can be trusted; 0: it is of all that count, and cannot
 	CostRuns    int // the same of CPU time and counters
 
-	SentBps      Summary
-	DeliveredBps Summary
+	SentBps      stat.Summary
+	DeliveredBps stat.Summary
 	Shortfall    float64 // of the offered rate; NaN with units.Max
 	Loss         float64 // over all packets of all runs
 	IntervalCV   float64 // median over the runs
@@ -41,11 +42,11 @@ type PointStats struct {
 	RTT        measure.Histogram
 	Pacing     measure.Histogram // the client's own lateness
 	ClientP99  int64             // the client's own share of the latency's p99, ns; median of the runs, -1: not measured
-	P99        Summary           // of the runs' own 99th percentiles, ns
+	P99        stat.Summary      // of the runs' own 99th percentiles, ns
 	Lateness   measure.Histogram // with back-pressure
 	Busiest    float64           // largest share of a window that a client thread was on a CPU
-	RelayCPU   Summary           // CPUs in use: 1 is one CPU, all the time
-	CPUPerGbit Summary           // CPU-seconds per delivered Gbit
+	RelayCPU   stat.Summary      // CPUs in use: 1 is one CPU, all the time
+	CPUPerGbit stat.Summary      // CPU-seconds per delivered Gbit
 	Counters   CounterStats
 
 	counted []*Trial // whose throughput counts
@@ -201,7 +202,7 @@ func (s *PointStats) throughput(use []*Trial) error {
 		if f, ok := l.Shortfall(); ok {
 			shortfall = append(shortfall, f)
 		}
-		intervalCV = append(intervalCV, IntervalCV(l.IntervalDeliveredBps))
+		intervalCV = append(intervalCV, stat.IntervalCV(l.IntervalDeliveredBps))
 		packets, arrived = packets+l.SentPackets, arrived+l.DeliveredPackets
 		pacing, lateness = append(pacing, l.Pacing), append(lateness, l.Lateness)
 		s.Busiest = max(s.Busiest, l.Busiest())
@@ -210,9 +211,9 @@ func (s *PointStats) throughput(use []*Trial) error {
 	if s.Hosts, err = hostStats(use); err != nil {
 		return err
 	}
-	s.SentBps, s.DeliveredBps = Summarize(sent), Summarize(delivered)
-	s.Missing, s.Shortfall = Summarize(missing).Mean, Summarize(shortfall).Mean
-	s.IntervalCV, s.Loss = median(intervalCV), math.NaN()
+	s.SentBps, s.DeliveredBps = stat.Summarize(sent), stat.Summarize(delivered)
+	s.Missing, s.Shortfall = stat.Summarize(missing).Mean, stat.Summarize(shortfall).Mean
+	s.IntervalCV, s.Loss = stat.Median(intervalCV), math.NaN()
 	if packets > 0 {
 		s.Loss = 1 - float64(arrived)/float64(packets)
 	}
@@ -236,9 +237,9 @@ func (s *PointStats) latencies(use []*Trial) error {
 			own = append(own, float64(ns))
 		}
 	}
-	s.P99, s.ClientP99 = Summarize(p99), -1
+	s.P99, s.ClientP99 = stat.Summarize(p99), -1
 	if len(own) > 0 {
-		s.ClientP99 = int64(median(own))
+		s.ClientP99 = int64(stat.Median(own))
 	}
 	var err error
 	if s.Latency, err = measure.MergeHistograms(latency...); err != nil {
@@ -262,5 +263,5 @@ func (s *PointStats) cost(use []*Trial) {
 		}
 	}
 	s.Counters = counters(use)
-	s.RelayCPU, s.CPUPerGbit = Summarize(cpu), Summarize(perGbit)
+	s.RelayCPU, s.CPUPerGbit = stat.Summarize(cpu), stat.Summarize(perGbit)
 }

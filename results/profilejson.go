@@ -22,7 +22,7 @@ func profilesJSON(trials []*Trial, names map[Config]string) []profileJSON {
 	for _, p := range Profiles(trials) {
 		js = append(js, profileJSON{
 			Configuration: names[p.Config], Config: p.Config, Offered: p.Trial.Point.Offered, Profile: p.Profile,
-			Cost: p.Cost.json(), CostRuns: p.CostRuns, NA: p.NA,
+			Cost: jsonOfRatio(p.Cost), CostRuns: p.CostRuns, NA: p.NA,
 		})
 	}
 	return js

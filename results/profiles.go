@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hdbench/internal/measure"
+	"hdbench/results/stat"
 )
 
 // Profiled is one configuration's profile beside what its trials say.
@@ -18,7 +19,7 @@ type Profiled struct {
 	// Cost is CPU-s/Gbit of the profiled trial against those of the same point
 	// that were not sampled. The interval is where one more trial without a sampler
 	// would be in 95 % of cases: what is in it may be chance.
-	Cost     Ratio
+	Cost     stat.Ratio
 	CostRuns int // trials that were not sampled
 }
 
@@ -31,7 +32,7 @@ func Profiles(trials []*Trial) []Profiled {
 		}
 		p := Profiled{Config: t.Point.Config, Trial: t, Profile: t.Profile, NA: cmp.Or(t.NA, firstLine(t.Error))}
 		nan := math.NaN()
-		p.Cost = Ratio{nan, nan, nan}
+		p.Cost = stat.Ratio{Value: nan, Lo: nan, Hi: nan}
 		if p.Profile == nil || !t.OK() {
 			p.Profile, p.NA = nil, cmp.Or(p.NA, "the record holds no profile")
 		} else {
@@ -45,7 +46,7 @@ func Profiles(trials []*Trial) []Profiled {
 
 // profiledCost compares a trial's cost with those of its point. The interval is
 // that of one new value, on the logarithm.
-func profiledCost(t *Trial, trials []*Trial) (Ratio, int) {
+func profiledCost(t *Trial, trials []*Trial) (stat.Ratio, int) {
 	_, with := t.relayCost()
 	var without []float64
 	for _, o := range trials {
@@ -54,14 +55,14 @@ func profiledCost(t *Trial, trials []*Trial) (Ratio, int) {
 		}
 	}
 	nan := math.NaN()
-	r := Ratio{nan, nan, nan}
-	s := Summarize(without)
+	r := stat.Ratio{Value: nan, Lo: nan, Hi: nan}
+	s := stat.Summarize(without)
 	if s.N == 0 || !(with > 0) {
 		return r, s.N
 	}
 	r.Value = with / s.Mean
-	if l := Summarize(logs(without)); l.N >= 2 {
-		half := tQuantile(float64(l.N-1)) * l.SD * math.Sqrt(1+1/float64(l.N))
+	if l := stat.Summarize(logs(without)); l.N >= 2 {
+		half := stat.TQuantile(float64(l.N-1)) * l.SD * math.Sqrt(1+1/float64(l.N))
 		r.Lo, r.Hi = math.Exp(-half), math.Exp(half)
 	}
 	return r, s.N

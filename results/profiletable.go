@@ -161,7 +161,7 @@ func SampledTable(ps []Profiled, names map[Config]string) *Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			names[p.Config], rateCell(p.Trial), mbps(p.Trial.Load.DeliveredBps), p.Profile.Event, fmt.Sprint(p.Profile.Samples), fmt.Sprint(p.Profile.Lost),
-			p.Cost.String(), marks(seen),
+			ratio(p.Cost), marks(seen),
 		})
 		if p.CostRuns == 0 {
 			t.addNote("cost n/a: no valid trial of the same point without a sampler, or no CPU time")

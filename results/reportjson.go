@@ -6,6 +6,7 @@ import (
 
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // ReportSchema is the JSON Schema of what WriteReportJSON writes.
@@ -206,7 +207,7 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	for _, c := range ceilings {
 		j := ceilingJSON{Configuration: names[c.Config], Config: c.Config, AtLeast: c.AtLeast, Why: c.Why, NA: c.NA}
 		if c.At != nil {
-			j.Delivered, j.At = c.Delivered.json(), c.At.Point.Offered
+			j.Delivered, j.At = jsonOfEstimate(c.Delivered), c.At.Point.Offered
 			j.Limit = limitJSON{c.Limit.What, c.Limit.Evidence, c.Limit.Remedy, c.Limit.Trials, c.Limit.Agree}
 		}
 		if c.Carried != nil {
@@ -232,18 +233,18 @@ func WriteReportJSON(w io.Writer, set *Set, compareAt units.Rate) error {
 	return writeJSON(w, r)
 }
 
-func (s Summary) json() summaryJSON {
+func jsonOfSummary(s stat.Summary) summaryJSON {
 	return summaryJSON{s.N, orNull(s.Mean), orNull(s.SD), orNull(s.CV), orNull(s.Half)}
 }
 
-func (r Ratio) json() *ratioJSON {
+func jsonOfRatio(r stat.Ratio) *ratioJSON {
 	return &ratioJSON{orNull(r.Value), orNull(r.Lo), orNull(r.Hi)}
 }
 
 func (t Tax) json(name, tcp string) taxJSON {
 	j := taxJSON{Configuration: name, TCP: tcp, AtLeast: t.AtLeast, AtMost: t.AtMost, NA: t.NA}
 	if t.NA == "" {
-		j.Tax = *Ratio{t.Value, t.Lo, t.Hi}.json()
+		j.Tax = *jsonOfRatio(stat.Ratio{Value: t.Value, Lo: t.Lo, Hi: t.Hi})
 	}
 	return j
 }
@@ -258,7 +259,7 @@ func quantiles(h measure.Histogram) *quantilesJSON {
 func (h *HostStats) json() hostJSON {
 	j := hostJSON{
 		Agent: h.Agent, Host: h.Host, CPUs: h.CPUs, SendFlows: h.SendFlows, ReceiveFlows: h.ReceiveFlows,
-		Sent: h.SentBps.json(), Delivered: h.DeliveredBps.json(), Busiest: h.Busiest, Pacing: quantiles(h.Pacing), Lateness: quantiles(h.Lateness),
+		Sent: jsonOfSummary(h.SentBps), Delivered: jsonOfSummary(h.DeliveredBps), Busiest: h.Busiest, Pacing: quantiles(h.Pacing), Lateness: quantiles(h.Lateness),
 	}
 	if h.LimitBps > 0 {
 		j.Limit = &h.LimitBps
@@ -274,18 +275,18 @@ func (p *PointStats) json(name string) pointJSON {
 	return pointJSON{
 		Clients:       hosts,
 		Configuration: name, Point: p.Point, Runs: p.Runs, Valid: p.Valid, Bounds: p.Bounds, Carried: p.Carried,
-		LatencyRuns: p.LatencyRuns, CostRuns: p.CostRuns, P99: p.P99.json(), Failed: p.Failed, NA: p.NA, Marks: p.Marks,
-		Sent: p.SentBps.json(), Delivered: p.DeliveredBps.json(),
+		LatencyRuns: p.LatencyRuns, CostRuns: p.CostRuns, P99: jsonOfSummary(p.P99), Failed: p.Failed, NA: p.NA, Marks: p.Marks,
+		Sent: jsonOfSummary(p.SentBps), Delivered: jsonOfSummary(p.DeliveredBps),
 		Shortfall: orNull(p.Shortfall), Loss: orNull(p.Loss), IntervalCV: orNull(p.IntervalCV),
 		Latency: quantiles(p.Latency), RTT: quantiles(p.RTT), Pacing: quantiles(p.Pacing), Lateness: quantiles(p.Lateness),
-		RelayCPUs: p.RelayCPU.json(), CPUPerGbit: p.CPUPerGbit.json(), Counters: p.Counters.json(),
+		RelayCPUs: jsonOfSummary(p.RelayCPU), CPUPerGbit: jsonOfSummary(p.CPUPerGbit), Counters: p.Counters.json(),
 	}
 }
 
 func (b Bounded) json() *boundedJSON {
 	j := &boundedJSON{NA: b.NA, Bound: map[Bound]string{AtLeast: "at-least", AtMost: "at-most"}[b.Bound]}
 	if b.NA == "" {
-		j.ratioJSON = *b.Ratio.json()
+		j.ratioJSON = *jsonOfRatio(b.Ratio)
 	}
 	return j
 }
@@ -300,14 +301,14 @@ func (v *Versus) json(names map[Config]string) versusJSON {
 		row := versusRowJSON{Configuration: names[r.Ceiling.Config], Ceiling: r.OfSame.json(), CeilingTLS: r.OfTLS.json()}
 		if r.Same != nil {
 			if at, base := v.At[r.Ceiling.Config], v.At[r.Same.Config]; at != nil && base != nil {
-				row.CPUPerGbit = RatioOf(at.CPUPerGbit, base.CPUPerGbit).json()
+				row.CPUPerGbit = jsonOfRatio(stat.RatioOf(at.CPUPerGbit, base.CPUPerGbit))
 			}
 		}
 		j.Relays = append(j.Relays, row)
 	}
 	for _, r := range v.Rates {
 		p := r.Point
-		j.Rates = append(j.Rates, rateRowJSON{names[p.Point.Config], r.Offered, p.DeliveredBps.json(), orNull(p.Loss), r.OfSame.json(), r.OfTLS.json()})
+		j.Rates = append(j.Rates, rateRowJSON{names[p.Point.Config], r.Offered, jsonOfSummary(p.DeliveredBps), orNull(p.Loss), r.OfSame.json(), r.OfTLS.json()})
 	}
 	return j
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // sample is a metric's values at one point in two folders, of trials that can be
@@ -66,28 +68,28 @@ func (s *sample) positive() bool {
 
 // change is how the metric moved from base to new, with its 95 % interval: a share
 // of the base's value or a difference, as the metric has it.
-func (s *sample) change() Ratio {
+func (s *sample) change() stat.Ratio {
 	switch {
 	case len(s.base) == 0 || len(s.new) == 0:
-		return Ratio{math.NaN(), math.NaN(), math.NaN()}
+		return stat.Ratio{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
 	case !s.metric.Relative && s.paired:
-		return pairedDifference(s.base, s.new)
+		return stat.PairedDifference(s.base, s.new)
 	case !s.metric.Relative:
-		return difference(s.base, s.new)
+		return stat.Difference(s.base, s.new)
 	}
-	r := RatioOf(Summarize(s.new), Summarize(s.base))
+	r := stat.RatioOf(stat.Summarize(s.new), stat.Summarize(s.base))
 	if s.paired && s.positive() {
-		r = pairedRatio(s.base, s.new)
+		r = stat.PairedRatio(s.base, s.new)
 	}
-	return Ratio{r.Value - 1, r.Lo - 1, r.Hi - 1}
+	return stat.Ratio{Value: r.Value - 1, Lo: r.Lo - 1, Hi: r.Hi - 1}
 }
 
 // shift is how the median moved.
 func (s *sample) shift() float64 {
 	if s.paired {
-		return median(differences(s.base, s.new))
+		return stat.Median(stat.Differences(s.base, s.new))
 	}
-	return median(s.new) - median(s.base)
+	return stat.Median(s.new) - stat.Median(s.base)
 }
 
 // Test is what a p-value is of.
@@ -103,7 +105,7 @@ const (
 
 // testable reports whether there are runs enough for a test: where one of ranks,
 // alone, could be significant.
-func (s *sample) testable() bool { return s.leastP() <= Alpha }
+func (s *sample) testable() bool { return s.leastP() <= stat.Alpha }
 
 // p is the p-value of there being no difference, where it is to be alpha for one to
 // be significant: by ranks, which suppose no distribution. Where the runs are too few
@@ -111,16 +113,16 @@ func (s *sample) testable() bool { return s.leastP() <= Alpha }
 // but there only what ranks would have found too, were it the only test, may be
 // significant: every run of one side beyond every run of the other.
 func (s *sample) p(alpha float64) (float64, Test) {
-	ranks, by := mannWhitney(s.base, s.new), ByMannWhitney
+	ranks, by := stat.MannWhitney(s.base, s.new), ByMannWhitney
 	if s.paired {
-		ranks, by = signedRank(s.differences()), ByWilcoxon
+		ranks, by = stat.SignedRank(s.differences()), ByWilcoxon
 	}
 	if s.leastP() <= alpha {
 		return ranks, by
 	}
 	t, by := s.welch(), ByWelch
 	if s.paired {
-		t, by = pairedT(s.differences()), ByPairedT
+		t, by = stat.PairedT(s.differences()), ByPairedT
 	}
 	if s.apart() {
 		return t, by
@@ -141,13 +143,13 @@ func (s *sample) apart() bool {
 // differences are those of the pairs: of logarithms, where the metric is relative.
 func (s *sample) differences() []float64 {
 	if s.metric.Relative && s.positive() {
-		return differences(logs(s.base), logs(s.new))
+		return stat.Differences(logs(s.base), logs(s.new))
 	}
-	return differences(s.base, s.new)
+	return stat.Differences(s.base, s.new)
 }
 
 // welch is the p-value if the values were normal.
-func (s *sample) welch() float64 { return welch(s.base, s.new) }
+func (s *sample) welch() float64 { return stat.Welch(s.base, s.new) }
 
 func logs(v []float64) []float64 {
 	out := make([]float64, len(v))
@@ -158,7 +160,7 @@ func logs(v []float64) []float64 {
 }
 
 // leastP is the smallest p-value that these numbers of runs allow.
-func (s *sample) leastP() float64 { return leastP(len(s.base), len(s.new), s.paired) }
+func (s *sample) leastP() float64 { return stat.LeastP(len(s.base), len(s.new), s.paired) }
 
 // still reports whether the values of both together stay within the floor, so that
 // no change could go beyond it whichever trial was whose. This does not look at

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"hdbench/results/stat"
 )
 
 // Bounds of what is said about stability. Every p-value is corrected for the
@@ -64,7 +66,7 @@ func driftNotes(points []*PointStats, by map[Point][]*Trial, names map[Config]st
 		}
 	}
 	var notes []string
-	for i, p := range Holm(ps) {
+	for i, p := range stat.Holm(ps) {
 		if p <= stabilityAlpha && texts[i] != "" {
 			notes = append(notes, fmt.Sprintf("%s, p %s); its means are of a moving target.", texts[i], pText(p)))
 		}
@@ -108,12 +110,12 @@ func trend(groups [][]*Trial, value func(*Trial) float64) (drift, p float64) {
 		return math.NaN(), math.NaN()
 	}
 	z := max(0, math.Abs(s)-1) / math.Sqrt(variance)
-	return math.Expm1(median(slopes) * float64(last-first)), 2 * distuv.UnitNormal.Survival(z)
+	return math.Expm1(stat.Median(slopes) * float64(last-first)), 2 * distuv.UnitNormal.Survival(z)
 }
 
 // wobbleNotes tests every point for two levels and for oscillation.
 func wobbleNotes(points []*PointStats, by map[Point][]*Trial, names map[Config]string) []string {
-	var dips dipTest
+	var dips stat.DipTest
 	var notes []string
 	tests := max(1, len(points))
 	for _, p := range points {
@@ -128,19 +130,19 @@ func wobbleNotes(points []*PointStats, by map[Point][]*Trial, names map[Config]s
 				continue
 			}
 			tested++
-			if !(IntervalCV(v) >= wobbleWorth) {
+			if !(stat.IntervalCV(v) >= wobbleWorth) {
 				continue
 			}
-			if dips.p(v) <= stabilityAlpha {
+			if dips.P(v) <= stabilityAlpha {
 				levels++
 			}
-			if lag, sure := period(v); sure {
+			if lag, sure := stat.Period(v, stabilityAlpha); sure {
 				waves++
 				periods = append(periods, float64(lag)*float64(t.Load.IntervalNS))
 			}
 		}
 		if len(delivered) >= runsForModes && p.DeliveredBps.CV >= wobbleWorth {
-			if pd := dips.p(delivered); pd*float64(tests) <= stabilityAlpha {
+			if pd := dips.P(delivered); pd*float64(tests) <= stabilityAlpha {
 				notes = append(notes, fmt.Sprintf("Two levels: the runs of %s fall into two groups (Hartigan's dip, p %s); their mean is of neither.", where, pText(pd)))
 			}
 		}
@@ -148,7 +150,7 @@ func wobbleNotes(points []*PointStats, by map[Point][]*Trial, names map[Config]s
 		case tested < 2:
 		case 2*waves > tested:
 			notes = append(notes, fmt.Sprintf("Oscillation: the rate of %s swings with a period of about %v (autocorrelation, %d of %s), interval CV %s %%.",
-				where, time.Duration(median(periods)).Round(time.Millisecond), waves, plural(tested, "run"), percent(p.IntervalCV)))
+				where, time.Duration(stat.Median(periods)).Round(time.Millisecond), waves, plural(tested, "run"), percent(p.IntervalCV)))
 		case 2*levels > tested:
 			notes = append(notes, fmt.Sprintf("Two levels: the 100 ms intervals of %s jump between two rates (Hartigan's dip, %d of %s), interval CV %s %%.",
 				where, levels, plural(tested, "run"), percent(p.IntervalCV)))

@@ -9,6 +9,7 @@ import (
 
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 func TestDip(t *testing.T) {
@@ -27,7 +28,7 @@ func TestDip(t *testing.T) {
 		// Three of four lie together: unimodal but for the step, 1/(2n).
 		"one apart": {[]float64{1, 1.01, 1.02, 5}, 1.0 / 8},
 	} {
-		if got := dip(c.values); math.Abs(got-c.want) > 1e-12 {
+		if got := stat.Dip(c.values); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%s: dip %v, want %v", name, got, c.want)
 		}
 	}
@@ -40,7 +41,7 @@ func TestDip(t *testing.T) {
 			v[i] = rng.NormFloat64() + 3*float64(rng.IntN(2))
 			flipped[n-1-i] = 7 - 3*v[i]
 		}
-		if a, b := dip(v), dip(flipped); math.Abs(a-b) > 1e-9 || a < 1/float64(2*n)-1e-12 || a > 0.25+1e-12 {
+		if a, b := stat.Dip(v), stat.Dip(flipped); math.Abs(a-b) > 1e-9 || a < 1/float64(2*n)-1e-12 || a > 0.25+1e-12 {
 			t.Fatalf("dip %v, mirrored %v", a, b)
 		}
 	}
@@ -48,7 +49,7 @@ func TestDip(t *testing.T) {
 
 func TestDipTest(t *testing.T) {
 	const reps = 1000
-	var test dipTest
+	var test stat.DipTest
 	share := func(n int, draw func(*rand.Rand) float64) float64 {
 		rng := rand.New(rand.NewPCG(uint64(n), 9))
 		hits := 0
@@ -57,7 +58,7 @@ func TestDipTest(t *testing.T) {
 			for i := range v {
 				v[i] = draw(rng)
 			}
-			if test.p(v) <= Alpha {
+			if test.P(v) <= stat.Alpha {
 				hits++
 			}
 		}
@@ -88,13 +89,13 @@ func TestPeriod(t *testing.T) {
 				a[i], b[i] = e, e+float64(i)
 				c[i] = 0.4*e + 2*math.Sin(2*math.Pi*(float64(i)/4+phase))
 			}
-			if _, sure := period(a); sure {
+			if _, sure := stat.Period(a, stabilityAlpha); sure {
 				noise++
 			}
-			if _, sure := period(b); sure {
+			if _, sure := stat.Period(b, stabilityAlpha); sure {
 				trendy++
 			}
-			if lag, sure := period(c); sure {
+			if lag, sure := stat.Period(c, stabilityAlpha); sure {
 				wave++
 				if lag%4 == 0 {
 					right++

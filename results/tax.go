@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // TransportCost sets one relay's transports beside each other: all else equal,
@@ -63,7 +65,7 @@ func TaxOf(c, base *Ceiling) Tax {
 	case c.AtLeast && base.AtLeast:
 		return Tax{NA: "neither was brought to its limit"}
 	}
-	r := RatioOfEstimates(c.Delivered, base.Delivered)
+	r := stat.RatioOfEstimates(c.Delivered, base.Delivered)
 	tax := Tax{Value: 1 - r.Value, Lo: 1 - r.Hi, Hi: 1 - r.Lo, AtLeast: base.AtLeast, AtMost: c.AtLeast}
 	if tax.Hi-tax.Lo > widestTax {
 		return Tax{NA: fmt.Sprintf("too noisy to say: %s to %s %%; more runs (runs: 12), or a quieter host", signedPercent(tax.Lo), signedPercent(tax.Hi))}

@@ -8,6 +8,7 @@ import (
 
 	"hdbench/internal/measure"
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // encrypted is a sweep of one relay over three transports, each brought to its
@@ -117,7 +118,7 @@ func TestTaxIsOfTheTCPCeiling(t *testing.T) {
 // A bound is passed on as one, and two of them say nothing.
 func TestTaxOfBounds(t *testing.T) {
 	at := func(mbps float64, atLeast bool) *Ceiling {
-		return &Ceiling{AtLeast: atLeast, At: new(PointStats), Delivered: EstimateOf(Summarize([]float64{mbps - 1, mbps, mbps + 1}))}
+		return &Ceiling{AtLeast: atLeast, At: new(PointStats), Delivered: stat.EstimateOf(stat.Summarize([]float64{mbps - 1, mbps, mbps + 1}))}
 	}
 	for _, c := range []struct {
 		ceiling, base *Ceiling
@@ -135,7 +136,7 @@ func TestTaxOfBounds(t *testing.T) {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
-	single := &Ceiling{At: new(PointStats), Delivered: EstimateOf(Summarize([]float64{500e6}))}
+	single := &Ceiling{At: new(PointStats), Delivered: stat.EstimateOf(stat.Summarize([]float64{500e6}))}
 	if got := TaxOf(single, at(1000e6, false)).String(); got != "50.0 %" {
 		t.Errorf("of one run: %q", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // TaxCPUTables are what encryption costs in CPU time, at one offered rate that all
@@ -43,7 +44,7 @@ func TaxCPUTables(points []*PointStats, ceilings []Ceiling) []*Table {
 			}
 			of := "–"
 			if p != base {
-				of = RatioOf(p.CPUPerGbit, base.CPUPerGbit).String()
+				of = ratio(stat.RatioOf(p.CPUPerGbit, base.CPUPerGbit))
 			}
 			t.Rows = append(t.Rows, []string{
 				relay, cost.transport(names, c.Config), mbps(float64(rate)), mbps(p.DeliveredBps.Mean),

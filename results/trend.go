@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // Night is one results folder of a history.
@@ -42,9 +43,9 @@ type TrendSeries struct {
 
 // TrendPoint is a change point.
 type TrendPoint struct {
-	ChangePoint      // its Index is of the night
-	Last        int  // the last night of the old level that has a value
-	Worse       bool // the change is for the worse
+	stat.ChangePoint      // its Index is of the night
+	Last             int  // the last night of the old level that has a value
+	Worse            bool // the change is for the worse
 }
 
 // NewTrend sorts folders by their start, keeps apart those that cannot be compared,
@@ -262,7 +263,7 @@ func (s *TrendSeries) find() {
 			xs, nights = append(xs, v), append(nights, i)
 		}
 	}
-	for _, p := range ChangePoints(xs, s.Metric.small) {
+	for _, p := range stat.ChangePoints(xs, s.Metric.small) {
 		last := nights[p.Index-1]
 		p.Index = nights[p.Index]
 		s.Points = append(s.Points, TrendPoint{p, last, p.After.Mean > p.Before.Mean == s.Metric.UpIsBad})
@@ -270,12 +271,12 @@ func (s *TrendSeries) find() {
 }
 
 // Level is the present level: the values since the last change point.
-func (s *TrendSeries) Level() Summary {
+func (s *TrendSeries) Level() stat.Summary {
 	from := 0
 	if n := len(s.Points); n > 0 {
 		from = s.Points[n-1].Index
 	}
-	return Summarize(slices.DeleteFunc(slices.Clone(s.Values[from:]), math.IsNaN))
+	return stat.Summarize(slices.DeleteFunc(slices.Clone(s.Values[from:]), math.IsNaN))
 }
 
 // Newest is the last value, and the night it is of; ok is false if there is none.

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"hdbench/results/stat"
 )
 
 // Write writes the trend as text: for each group where the level changed, and where
@@ -116,8 +118,8 @@ func (g *TrendGroup) noChange() string {
 	for i := range g.Series {
 		most = max(most, g.Series[i].values())
 	}
-	if most < 2*minLevel {
-		return fmt.Sprintf("n/a: a change point needs %d nights, %d before and %d after; there are values of %d.", 2*minLevel, minLevel, minLevel, most)
+	if most < 2*stat.MinLevel {
+		return fmt.Sprintf("n/a: a change point needs %d nights, %d before and %d after; there are values of %d.", 2*stat.MinLevel, stat.MinLevel, stat.MinLevel, most)
 	}
 	return "Nowhere: every series has kept its level."
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hdbench/internal/units"
+	"hdbench/results/stat"
 )
 
 // Versus sets every configuration under one load beside the TS baseline: what each
@@ -110,7 +111,7 @@ func besideTS(c, ts *Ceiling, why string) Bounded {
 	case ts == nil:
 		return Bounded{NA: why}
 	case c.Config == ts.Config && c.At != nil:
-		return Bounded{Ratio: Ratio{1, 1, 1}}
+		return Bounded{Ratio: stat.Ratio{Value: 1, Lo: 1, Hi: 1}}
 	}
 	return compareCeilings(c, ts)
 }
@@ -157,7 +158,7 @@ func rateRows(points []*PointStats, ts map[string]*Ceiling) []RateRow {
 			return Bounded{NA: "TS over " + transport + " was not offered this rate"}, false
 		}
 		if p == b {
-			return Bounded{Ratio: Ratio{1, 1, 1}}, true
+			return Bounded{Ratio: stat.Ratio{Value: 1, Lo: 1, Hi: 1}}, true
 		}
 		return delivered(p, b, "TS"), true
 	}
@@ -181,7 +182,7 @@ func rateRows(points []*PointStats, ts map[string]*Ceiling) []RateRow {
 // delivered is what a delivered as a multiple of what b did, at one rate. Where the
 // client or the line held some of one back, that one is a lower bound.
 func delivered(a, b *PointStats, other string) Bounded {
-	r := RatioOf(a.DeliveredBps, b.DeliveredBps)
+	r := stat.RatioOf(a.DeliveredBps, b.DeliveredBps)
 	switch {
 	case math.IsNaN(r.Value) || math.IsInf(r.Value, 0):
 		return Bounded{NA: other + " delivered nothing"}

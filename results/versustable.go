@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"hdbench/results/stat"
 )
 
 // VersusTables are one comparison with the TS baseline: the ceilings, what was
@@ -167,7 +169,7 @@ func (v *Versus) costTable(names map[Config]string) *Table {
 			case p == base:
 				of = "1 (TS)"
 			default:
-				of = RatioOf(p.CPUPerGbit, base.CPUPerGbit).String()
+				of = ratio(stat.RatioOf(p.CPUPerGbit, base.CPUPerGbit))
 			}
 		}
 		t.Rows = append(t.Rows, []string{

@@ -7,6 +7,7 @@ import (
 
 	"hdbench/internal/measure"
 	"hdbench/results"
+	"hdbench/results/stat"
 )
 
 func deliveredTrial(mbps float64, marked bool) *results.Trial {
@@ -71,7 +72,7 @@ func TestCoverageOfStoppedRuns(t *testing.T) {
 					made = append(made, deliveredTrial(v[len(v)-1], false))
 				}
 				runs += len(made)
-				if s := results.Summarize(v); s.Mean-s.Half <= 100 && 100 <= s.Mean+s.Half {
+				if s := stat.Summarize(v); s.Mean-s.Half <= 100 && 100 <= s.Mean+s.Half {
 					held++
 				}
 			}

@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"math"
@@ -41,7 +41,7 @@ func TestStepsAreFound(t *testing.T) {
 				for at := range c.steps {
 					near = near || p.Index >= at-1 && p.Index <= at+1
 				}
-				ok = ok && near && p.P < changeAlpha && p.Before.N >= minLevel && p.After.N >= minLevel
+				ok = ok && near && p.P < ChangeAlpha && p.Before.N >= MinLevel && p.After.N >= MinLevel
 			}
 			if !ok {
 				missed++
@@ -99,8 +99,8 @@ func TestNoiseHasNoChangePoints(t *testing.T) {
 func TestTheCorrectionIsForTheWholeSearch(t *testing.T) {
 	for _, n := range []int{6, 7, 8, 14, 30, 60, 365} {
 		whole, toTheEnd := 0.0, 0.0
-		for at := minLevel; at <= n-minLevel; at++ {
-			for e := at + minLevel; e <= n; e++ {
+		for at := MinLevel; at <= n-MinLevel; at++ {
+			for e := at + MinLevel; e <= n; e++ {
 				whole += 1 / cutTests(n, e == n)
 				if e == n {
 					toTheEnd += 1 / cutTests(n, true)

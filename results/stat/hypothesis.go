@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"cmp"
@@ -15,24 +15,24 @@ import (
 // anything at all is called different where nothing is.
 const Alpha = 1 - Confidence
 
-// mannWhitney is the two-sided p-value of the Mann–Whitney U test: are the values
+// MannWhitney is the two-sided p-value of the Mann–Whitney U test: are the values
 // of a and b from one distribution? It supposes nothing about it.
-func mannWhitney(a, b []float64) float64 {
+func MannWhitney(a, b []float64) float64 {
 	return pValue(benchmath.AssumeNothing, a, b)
 }
 
-// welch is the two-sided p-value of Welch's t-test, which supposes that the means
+// Welch is the two-sided p-value of Welch's t-test, which supposes that the means
 // are normal. It is shown beside the rank tests, whose p-values decide.
-func welch(a, b []float64) float64 {
+func Welch(a, b []float64) float64 {
 	if len(a) < 2 || len(b) < 2 {
 		return math.NaN()
 	}
 	return pValue(benchmath.AssumeNormal, a, b)
 }
 
-// pairedT is the two-sided p-value of Student's t-test that the mean of differences
+// PairedT is the two-sided p-value of Student's t-test that the mean of differences
 // is 0, which supposes that it is normal.
-func pairedT(differences []float64) float64 {
+func PairedT(differences []float64) float64 {
 	s := Summarize(differences)
 	switch {
 	case s.N < 2:
@@ -57,11 +57,11 @@ func pValue(assume benchmath.Assumption, a, b []float64) float64 {
 	return min(p, 1)
 }
 
-// signedRank is the exact two-sided p-value of Wilcoxon's signed-rank test on the
+// SignedRank is the exact two-sided p-value of Wilcoxon's signed-rank test on the
 // differences of pairs: are they as often up as down, small ones and large ones
 // alike? Differences of zero keep their ranks and have no sign (Pratt 1959), and
 // equal ones share theirs. The distribution is by counting every choice of signs.
-func signedRank(differences []float64) float64 {
+func SignedRank(differences []float64) float64 {
 	d := slices.Clone(differences)
 	slices.SortFunc(d, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) })
 	// Ranks are doubled so that shared ones are whole numbers.
@@ -104,9 +104,9 @@ func signedRank(differences []float64) float64 {
 	return min(1, 2*tail)
 }
 
-// leastP is the smallest p-value that samples of these sizes can have, paired or
+// LeastP is the smallest p-value that samples of these sizes can have, paired or
 // not: when every value of one lies beyond every value of the other.
-func leastP(n1, n2 int, paired bool) float64 {
+func LeastP(n1, n2 int, paired bool) float64 {
 	switch {
 	case n1 < 1 || n2 < 1:
 		return 1
@@ -116,11 +116,11 @@ func leastP(n1, n2 int, paired bool) float64 {
 	return math.Min(1, 2*math.Exp(-combin.LogGeneralizedBinomial(float64(n1+n2), float64(n1))))
 }
 
-// runsNeeded is how many runs of each side a test needs for its p-value to be able
+// RunsNeeded is how many runs of each side a test needs for its p-value to be able
 // to fall to alpha.
-func runsNeeded(alpha float64, paired bool) int {
+func RunsNeeded(alpha float64, paired bool) int {
 	n := 2
-	for leastP(n, n, paired) > alpha {
+	for LeastP(n, n, paired) > alpha {
 		n++
 	}
 	return n
@@ -144,27 +144,27 @@ func Holm(ps []float64) []float64 {
 	return adjusted
 }
 
-// difference is mean(b) − mean(a) with its 95 % interval, by Welch; Lo and Hi are
+// Difference is mean(b) − mean(a) with its 95 % interval, by Welch; Lo and Hi are
 // NaN where either has a single value.
-func difference(a, b []float64) Ratio {
+func Difference(a, b []float64) Ratio {
 	sa, sb := Summarize(a), Summarize(b)
 	r := Ratio{Value: sb.Mean - sa.Mean, Lo: math.NaN(), Hi: math.NaN()}
 	if sa.N < 2 || sb.N < 2 {
 		return r
 	}
-	va, vb := square(sa.SD)/float64(sa.N), square(sb.SD)/float64(sb.N)
+	va, vb := Square(sa.SD)/float64(sa.N), Square(sb.SD)/float64(sb.N)
 	half := 0.0
 	if va+vb > 0 {
-		df := square(va+vb) / (square(va)/float64(sa.N-1) + square(vb)/float64(sb.N-1))
-		half = tQuantile(df) * math.Sqrt(va+vb)
+		df := Square(va+vb) / (Square(va)/float64(sa.N-1) + Square(vb)/float64(sb.N-1))
+		half = TQuantile(df) * math.Sqrt(va+vb)
 	}
 	r.Lo, r.Hi = r.Value-half, r.Value+half
 	return r
 }
 
-// pairedRatio is the geometric mean of b/a over pairs, with its 95 % interval:
+// PairedRatio is the geometric mean of b/a over pairs, with its 95 % interval:
 // what both of a pair have in common cancels. All values must be positive.
-func pairedRatio(a, b []float64) Ratio {
+func PairedRatio(a, b []float64) Ratio {
 	logs := make([]float64, len(a))
 	for i := range a {
 		logs[i] = math.Log(b[i] / a[i])
@@ -173,14 +173,14 @@ func pairedRatio(a, b []float64) Ratio {
 	return Ratio{math.Exp(s.Mean), math.Exp(s.Mean - s.Half), math.Exp(s.Mean + s.Half)}
 }
 
-// pairedDifference is the mean of b − a over pairs, with its 95 % interval.
-func pairedDifference(a, b []float64) Ratio {
-	d := differences(a, b)
+// PairedDifference is the mean of b − a over pairs, with its 95 % interval.
+func PairedDifference(a, b []float64) Ratio {
+	d := Differences(a, b)
 	s := Summarize(d)
 	return Ratio{s.Mean, s.Mean - s.Half, s.Mean + s.Half}
 }
 
-func differences(a, b []float64) []float64 {
+func Differences(a, b []float64) []float64 {
 	d := make([]float64, len(a))
 	for i := range a {
 		d[i] = b[i] - a[i]

@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"math"
@@ -17,14 +17,14 @@ type Estimate struct {
 // Half is half the width of the interval.
 func (e Estimate) Half() float64 { return (e.Hi - e.Lo) / 2 }
 
-// tooWide is how wide, as a share of the value to each side, an interval may be for
+// TooWide is how wide, as a share of the value to each side, an interval may be for
 // a value to be printed as one.
-const tooWide = 0.5
+const TooWide = 0.5
 
 // TooNoisy reports whether there is an interval so wide that the value says little.
-func (e Estimate) TooNoisy() bool { return e.Half() > tooWide*e.Value }
+func (e Estimate) TooNoisy() bool { return e.Half() > TooWide*e.Value }
 
-// highest estimates the highest of several means, of which which one it is must be
+// Highest estimates the highest of several means, of which which one it is must be
 // found out from the same runs. rates[r][run] is a value, NaN where there is none.
 //
 // The highest of the sample means is too high, the more so the noisier they are and
@@ -34,7 +34,7 @@ func (e Estimate) TooNoisy() bool { return e.Half() > tooWide*e.Value }
 // (Bonferroni), its upper end the highest of their upper ends. What one candidate
 // alone assures, the lower end, is never taken off. Bias and coverage are simulated in
 // estimate_test.go.
-func highest(rates [][]float64) Estimate {
+func Highest(rates [][]float64) Estimate {
 	e := Estimate{math.NaN(), math.NaN(), math.NaN(), 0}
 	of := make([]Summary, len(rates))
 	best := -1
@@ -84,7 +84,7 @@ func candidatesFor(of []Summary, best Summary) candidates {
 		}
 		c.of = append(c.of, s)
 		df += float64(s.N - 1)
-		variance += float64(s.N-1) * square(s.CV)
+		variance += float64(s.N-1) * Square(s.CV)
 	}
 	pool, cv := alike(c.of), math.Sqrt(variance/df)
 	for _, s := range c.of {
@@ -121,13 +121,13 @@ func (c candidates) choice() float64 {
 	}
 	weight, about := 0.0, 0.0
 	for i, s := range c.of {
-		w := 1 / square(c.se[i])
+		w := 1 / Square(c.se[i])
 		weight, about = weight+w, about+w*s.Mean
 	}
 	about /= weight
 	distance := 0.0 // sum of squares, of standard errors: about one less than their number by chance
 	for i, s := range c.of {
-		distance += square((s.Mean - about) / c.se[i])
+		distance += Square((s.Mean - about) / c.se[i])
 	}
 	keep := 0.0
 	if chance := float64(len(c.of) - 1); distance > chance {
@@ -172,7 +172,7 @@ const apart = 30
 func alike(candidates []Summary) bool {
 	least, most := math.Inf(1), 0.0
 	for _, s := range candidates {
-		least, most = min(least, square(s.CV)), max(most, square(s.CV))
+		least, most = min(least, Square(s.CV)), max(most, Square(s.CV))
 	}
 	return most <= apart*least
 }

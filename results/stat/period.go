@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"math"
@@ -11,11 +11,11 @@ import (
 // periodShuffles are the shuffled series that a period is held against.
 const periodShuffles = 999
 
-// period is the lag at which a series is most like itself, and whether that is
-// more than chance: among the same values shuffled, at most one in a hundred is as
+// Period is the lag at which a series is most like itself, and whether that is
+// more than chance: among the same values shuffled, at most a share of alpha is as
 // much like itself at any lag. A single swing is no period: lags go to a third of
 // the series. The trend is taken out first.
-func period(values []float64) (lag int, sure bool) {
+func Period(values []float64, alpha float64) (lag int, sure bool) {
 	v := detrended(values)
 	most := len(v) / 3
 	if most < 2 {
@@ -34,7 +34,7 @@ func period(values []float64) (lag int, sure bool) {
 			asMuch++
 		}
 	}
-	return lag, float64(asMuch)/(periodShuffles+1) <= stabilityAlpha
+	return lag, float64(asMuch)/(periodShuffles+1) <= alpha
 }
 
 // strongest is the peak of the autocorrelation at lags from 2: higher than its

@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"math"
@@ -36,12 +36,12 @@ func Summarize(values []float64) Summary {
 	if s.Mean != 0 {
 		s.CV = s.SD / math.Abs(s.Mean)
 	}
-	s.Half = tQuantile(float64(s.N-1)) * stat.StdErr(s.SD, float64(s.N))
+	s.Half = TQuantile(float64(s.N-1)) * stat.StdErr(s.SD, float64(s.N))
 	return s
 }
 
-// tQuantile is how many standard errors the 95 % interval reaches to each side.
-func tQuantile(df float64) float64 {
+// TQuantile is how many standard errors the 95 % interval reaches to each side.
+func TQuantile(df float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(1 - (1-Confidence)/2)
 }
 
@@ -57,19 +57,19 @@ func RatioOf(a, b Summary) Ratio {
 	if a.N < 2 || b.N < 2 || !(a.Mean > 0) || !(b.Mean > 0) {
 		return r
 	}
-	va := square(a.CV) / float64(a.N)
-	vb := square(b.CV) / float64(b.N)
+	va := Square(a.CV) / float64(a.N)
+	vb := Square(b.CV) / float64(b.N)
 	if va+vb == 0 {
 		r.Lo, r.Hi = r.Value, r.Value
 		return r
 	}
-	df := square(va+vb) / (square(va)/float64(a.N-1) + square(vb)/float64(b.N-1))
-	half := tQuantile(df) * math.Sqrt(va+vb)
+	df := Square(va+vb) / (Square(va)/float64(a.N-1) + Square(vb)/float64(b.N-1))
+	half := TQuantile(df) * math.Sqrt(va+vb)
 	r.Lo, r.Hi = r.Value*math.Exp(-half), r.Value*math.Exp(half)
 	return r
 }
 
-func square(x float64) float64 { return x * x }
+func Square(x float64) float64 { return x * x }
 
 // IntervalCV is SD / mean over the intervals of one run; NaN with fewer than two.
 func IntervalCV(rates []float64) float64 {
@@ -83,8 +83,8 @@ func IntervalCV(rates []float64) float64 {
 	return sd / mean
 }
 
-// median of the values that are numbers; NaN if there is none.
-func median(values []float64) float64 {
+// Median of the values that are numbers; NaN if there is none.
+func Median(values []float64) float64 {
 	vs := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(vs) == 0 {
 		return math.NaN()

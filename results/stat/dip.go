@@ -1,15 +1,15 @@
-package results
+package stat
 
 import (
 	"math/rand/v2"
 	"slices"
 )
 
-// dip is Hartigan's dip statistic (Hartigan & Hartigan 1985; algorithm AS 217 with
+// Dip is Hartigan's dip statistic (Hartigan & Hartigan 1985; algorithm AS 217 with
 // Maechler's corrections of 1994 and 2003): how far the distribution of the values
 // is from the nearest one with a single mode. It is 1/(2n) for values that are
 // evenly spaced, and 1/4 where there are two values only, half of each.
-func dip(values []float64) float64 {
+func Dip(values []float64) float64 {
 	n := len(values)
 	if n < 2 {
 		return 0
@@ -139,13 +139,13 @@ func above(x []float64, majorant []int) float64 {
 	return most
 }
 
-// dipTest has the p-values of the dip, by simulation of uniform values, for which
+// DipTest has the p-values of the dip, by simulation of uniform values, for which
 // the dip of a distribution with one mode is largest. The same every time.
-type dipTest struct{ null map[int][]float64 } // sorted dips by n
+type DipTest struct{ null map[int][]float64 } // sorted dips by n
 
 const dipDraws = 2000
 
-func (t *dipTest) p(values []float64) float64 {
+func (t *DipTest) P(values []float64) float64 {
 	n := len(values)
 	if t.null == nil {
 		t.null = map[int][]float64{}
@@ -157,11 +157,11 @@ func (t *dipTest) p(values []float64) float64 {
 			for j := range u {
 				u[j] = rng.Float64()
 			}
-			dips[i] = dip(u)
+			dips[i] = Dip(u)
 		}
 		slices.Sort(dips)
 		t.null[n] = dips
 	}
-	below, _ := slices.BinarySearch(t.null[n], dip(values))
+	below, _ := slices.BinarySearch(t.null[n], Dip(values))
 	return float64(dipDraws-below+1) / (dipDraws + 1)
 }

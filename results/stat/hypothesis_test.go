@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"fmt"
@@ -18,23 +18,23 @@ func TestPValues(t *testing.T) {
 		got, want float64
 	}{
 		// U = 4 of 25, 2·12/252: the sequences with U ≤ 4 among C(10,5)
-		{"Mann–Whitney", mannWhitney(a, b), 2 * 12.0 / 252},
-		{"Mann–Whitney, apart", mannWhitney([]float64{1, 2, 3, 4}, []float64{5, 6, 7, 8}), 2.0 / 70},
-		{"Mann–Whitney, all equal", mannWhitney([]float64{1, 1}, []float64{1, 1}), 1},
+		{"Mann–Whitney", MannWhitney(a, b), 2 * 12.0 / 252},
+		{"Mann–Whitney, apart", MannWhitney([]float64{1, 2, 3, 4}, []float64{5, 6, 7, 8}), 2.0 / 70},
+		{"Mann–Whitney, all equal", MannWhitney([]float64{1, 1}, []float64{1, 1}), 1},
 		// ranks 1 to 6, down only rank 1: sums of at most 1 in 2 of 64 ways
-		{"signed ranks", signedRank([]float64{-1, 2, 3, 4, 5, 6}), 2 * 2.0 / 64},
-		{"signed ranks, all up", signedRank([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), 2.0 / 1024},
-		{"signed ranks, ties", signedRank([]float64{1, 1, -1, 1}), 2 * 5.0 / 16},
-		{"signed ranks, zeros (Pratt)", signedRank([]float64{0, 2, 3, 4}), 2.0 / 8},
-		{"signed ranks, nothing", signedRank([]float64{0, 0}), 1},
+		{"signed ranks", SignedRank([]float64{-1, 2, 3, 4, 5, 6}), 2 * 2.0 / 64},
+		{"signed ranks, all up", SignedRank([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), 2.0 / 1024},
+		{"signed ranks, ties", SignedRank([]float64{1, 1, -1, 1}), 2 * 5.0 / 16},
+		{"signed ranks, zeros (Pratt)", SignedRank([]float64{0, 2, 3, 4}), 2.0 / 8},
+		{"signed ranks, nothing", SignedRank([]float64{0, 0}), 1},
 		// means 1, 3; variances 1, 1; n 3, 3: t = 2.449490 with 4 degrees of freedom
-		{"Welch", welch([]float64{0, 1, 2}, []float64{2, 3, 4}), 0.070484},
+		{"Welch", Welch([]float64{0, 1, 2}, []float64{2, 3, 4}), 0.070484},
 	} {
 		if math.Abs(c.got-c.want) > 1e-6 {
 			t.Errorf("%s: p = %.6f, want %.6f", c.name, c.got, c.want)
 		}
 	}
-	if p := welch([]float64{1}, []float64{1, 2}); !math.IsNaN(p) {
+	if p := Welch([]float64{1}, []float64{1, 2}); !math.IsNaN(p) {
 		t.Errorf("Welch with one value: %v", p)
 	}
 }
@@ -60,17 +60,17 @@ func TestLeastP(t *testing.T) {
 		for i := range n {
 			low[i], high[i], up[i] = float64(i), float64(100+i), float64(1+i)
 		}
-		if got, want := leastP(n, n, false), mannWhitney(low, high); math.Abs(got-want) > 1e-9 {
+		if got, want := LeastP(n, n, false), MannWhitney(low, high); math.Abs(got-want) > 1e-9 {
 			t.Errorf("n %d: least p %v, Mann–Whitney of samples apart %v", n, got, want)
 		}
-		if got, want := leastP(n, n, true), signedRank(up); math.Abs(got-want) > 1e-9 {
+		if got, want := LeastP(n, n, true), SignedRank(up); math.Abs(got-want) > 1e-9 {
 			t.Errorf("n %d: least p %v, signed ranks of differences all up %v", n, got, want)
 		}
 	}
-	if got := leastP(0, 5, false); got != 1 {
+	if got := LeastP(0, 5, false); got != 1 {
 		t.Error(got)
 	}
-	if a, b := runsNeeded(0.05, false), runsNeeded(0.05, true); a != 4 || b != 6 {
+	if a, b := RunsNeeded(0.05, false), RunsNeeded(0.05, true); a != 4 || b != 6 {
 		t.Errorf("%d and %d runs needed, want 4 and 6", a, b)
 	}
 }
@@ -97,14 +97,14 @@ func TestFalseAlarmsOfTheTests(t *testing.T) {
 				for i := range n {
 					a[i], b[i] = noise.draw(rng), noise.draw(rng)
 				}
-				if mannWhitney(a, b) <= Alpha {
+				if MannWhitney(a, b) <= Alpha {
 					mw++
 				}
 				for i := range n {
 					common := 0.1 * rng.NormFloat64() // what both of a pair have
 					a[i], b[i] = a[i]+common, b[i]+common
 				}
-				if signedRank(differences(a, b)) <= Alpha {
+				if SignedRank(Differences(a, b)) <= Alpha {
 					sr++
 				}
 			}

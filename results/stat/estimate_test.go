@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"math"
@@ -34,7 +34,7 @@ func TestTheCeilingIsNotInflatedByTheChoice(t *testing.T) {
 						}
 						best = max(best, Summarize(rates[r]).Mean)
 					}
-					e := highest(rates)
+					e := Highest(rates)
 					sum, naive = sum+e.Value, naive+best
 					if e.Lo <= 1 && 1 <= e.Hi {
 						held++
@@ -56,13 +56,13 @@ func TestTheCeilingIsNotInflatedByTheChoice(t *testing.T) {
 
 // One run has no interval, and a rate that some runs lack is no obstacle.
 func TestAnEstimateOfFewRuns(t *testing.T) {
-	if e := highest([][]float64{{5}, {7}}); e.Value != 7 || !math.IsNaN(e.Lo) || e.N != 1 {
+	if e := Highest([][]float64{{5}, {7}}); e.Value != 7 || !math.IsNaN(e.Lo) || e.N != 1 {
 		t.Errorf("of single runs: %+v", e)
 	}
-	if e := highest([][]float64{{5, 5.1}, {math.NaN(), 7}}); e.N == 0 || math.IsNaN(e.Value) {
+	if e := Highest([][]float64{{5, 5.1}, {math.NaN(), 7}}); e.N == 0 || math.IsNaN(e.Value) {
 		t.Errorf("of a rate with a run only: %+v", e)
 	}
-	if e := highest(nil); !math.IsNaN(e.Value) || e.N != 0 {
+	if e := Highest(nil); !math.IsNaN(e.Value) || e.N != 0 {
 		t.Errorf("of nothing: %+v", e)
 	}
 }
@@ -98,7 +98,7 @@ func TestASteadyRateIsNotPulledDownByRaggedOnes(t *testing.T) {
 					rates[r][run] = max(s(), 0)
 				}
 			}
-			e := highest(rates)
+			e := Highest(rates)
 			sum += e.Value
 			if e.Lo <= 1 && 1 <= e.Hi {
 				held++
@@ -114,7 +114,7 @@ func TestASteadyRateIsNotPulledDownByRaggedOnes(t *testing.T) {
 		}
 	}
 	// As measured, Mbps: 1000, 1250, 1600 and 2500 offered over TLS.
-	e := highest([][]float64{{1000, 999, 1000, 1000}, {1245, 1239, 1226, 1241}, {1426, 1590, 1228, 702}, {1737, 126, 843, 1613}})
+	e := Highest([][]float64{{1000, 999, 1000, 1000}, {1245, 1239, 1226, 1241}, {1426, 1590, 1228, 702}, {1737, 126, 843, 1613}})
 	if e.Value < 1200 || e.Value > 1260 || e.TooNoisy() {
 		t.Errorf("four runs steady at 1240: %+v", e)
 	}

@@ -1,4 +1,4 @@
-package results
+package stat
 
 import (
 	"cmp"
@@ -16,12 +16,12 @@ type ChangePoint struct {
 }
 
 const (
-	// changeAlpha is the level a change point must reach, Hunter's too. It is about
+	// ChangeAlpha is the level a change point must reach, Hunter's too. It is about
 	// the chance that a series without any has one, and a page has many series.
-	changeAlpha = 0.001
-	// minLevel is how many values make a level: with fewer there is no telling a
+	ChangeAlpha = 0.001
+	// MinLevel is how many values make a level: with fewer there is no telling a
 	// change from an outlier.
-	minLevel = 3
+	MinLevel = 3
 )
 
 // ChangePoints finds where the level of a series changes, by E-divisive means
@@ -32,7 +32,7 @@ const (
 // multiplied by what cutTests says. A change that is too small, as small has it, is
 // none.
 func ChangePoints(xs []float64, small func(before, after float64) bool) []ChangePoint {
-	return changePoints(xs, changeAlpha, small)
+	return changePoints(xs, ChangeAlpha, small)
 }
 
 func changePoints(xs []float64, alpha float64, small func(before, after float64) bool) []ChangePoint {
@@ -96,8 +96,8 @@ func (d *divisive) energy(a, t, e int) float64 {
 // split cuts a to b, and the parts again, as long as cuts stand.
 func (d *divisive) split(a, b int) []int {
 	best, at, to := math.Inf(-1), -1, b
-	for t := a + minLevel; t <= b-minLevel; t++ {
-		for e := t + minLevel; e <= b; e++ {
+	for t := a + MinLevel; t <= b-MinLevel; t++ {
+		for e := t + MinLevel; e <= b; e++ {
 			if q := d.energy(a, t, e); q > best {
 				best, at, to = q, t, e
 			}
@@ -118,7 +118,7 @@ func (d *divisive) split(a, b int) []int {
 // many others (Bonferroni's correction with weights): what is new in a series is
 // such a cut, and would be drowned by the others. The reciprocals of all add up to 1.
 func cutTests(n int, toTheEnd bool) float64 {
-	places := float64(n - 2*minLevel + 1)
+	places := float64(n - 2*MinLevel + 1)
 	others := places * (places - 1) / 2
 	switch {
 	case others == 0:
@@ -152,7 +152,7 @@ func (d *divisive) levels(cuts []int) []ChangePoint {
 // variances pooled: the noise is the machine's, before and after.
 func studentP(a, b Summary) float64 {
 	df := float64(a.N + b.N - 2)
-	pooled := (float64(a.N-1)*square(a.SD) + float64(b.N-1)*square(b.SD)) / df
+	pooled := (float64(a.N-1)*Square(a.SD) + float64(b.N-1)*Square(b.SD)) / df
 	difference := math.Abs(a.Mean - b.Mean)
 	if pooled == 0 {
 		if difference == 0 {
