@@ -152,7 +152,7 @@ func (s *sweep) complete(id string) bool {
 }
 
 // measureBoth measures what is missing of a planned trial and records it: hd once
-// with either build, which one first in turn; any other relay once for both.
+// with either build, which one first from run to run in turn; any other relay once for both.
 func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err error) {
 	base, new := s.there(p.ID)
 	if s.base == nil || p.Point.Relay != results.RelayHD {
@@ -182,7 +182,7 @@ func (s *sweep) measureBoth(ctx context.Context, p Planned) (text string, err er
 		store *results.Store
 		done  map[string]*results.Trial
 	}{{base, results.BuildBase, s.base.there, s.base.store, s.base.done}, {new, results.BuildNew, fleet.Binary{}, s.store, s.done}}
-	if p.Order%2 == 0 {
+	if p.Run%2 == 0 { // not by its place in the shuffled sweep, whose parity chance decides
 		slices.Reverse(builds)
 	}
 	for _, b := range builds {
