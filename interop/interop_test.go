@@ -30,7 +30,7 @@ import (
 	"hdbench/internal/units"
 	"hdbench/loadgen"
 	"hdbench/relay"
-	"hdbench/results"
+	"hdbench/results/stat"
 )
 
 const patience = 5 * time.Minute
@@ -446,7 +446,7 @@ func testStalledReceiverLeavesTheOthersAlone(t *testing.T, k transport.Kind) {
 			}
 			return mbps
 		}
-		without := results.Summarize(rates())
+		without := stat.Summarize(rates())
 		end := flood(t, s)
 		eventually(t, "the stalled receiver's queue is full", func() bool {
 			snap, err := s.Snapshot(context.Background())
@@ -459,7 +459,7 @@ func testStalledReceiverLeavesTheOthersAlone(t *testing.T, k transport.Kind) {
 			}
 			return pauses > 0 || tot.Dropped["queue_head"]+tot.Dropped["queue_tail"] > 0
 		})
-		with := results.Summarize(rates())
+		with := stat.Summarize(rates())
 		end()
 		t.Logf("on-full %s: the other pairs get %.3f ±%.3f Mbps without and %.3f ±%.3f Mbps with a stalled receiver",
 			onFull, without.Mean, without.Half, with.Mean, with.Half)

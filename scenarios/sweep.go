@@ -140,6 +140,7 @@ type sweep struct {
 	seed        uint64
 	versions    map[relayVersion]availability
 	limits      map[results.Config]clientLimit // the clients' own, by clientOf
+	ahead       time.Duration                  // startAhead, or more where loads have failed
 	failing     map[results.Config]bool        // whose last measurement failed, however often it was tried
 	failures    map[results.Config]failure     // and how many did so in a row
 	failed      map[results.Config]int         // of the folder that is continued: records that have failed

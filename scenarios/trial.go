@@ -21,8 +21,10 @@ func (w windows) total() time.Duration { return w.warmup + w.measure + overhead 
 
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
-	// of it.
-	startAhead = 100 * time.Millisecond
+	// of it. On a busy host that may be too short: a load that fails has the next
+	// starts set further ahead, up to startAheadMost.
+	startAhead     = 100 * time.Millisecond
+	startAheadMost = 2 * time.Second
 	// prepareTimeout bounds the connecting of a load's peers.
 	prepareTimeout = 2 * time.Minute
 	// slack is how much longer than its windows a load may take before it is
@@ -155,10 +157,11 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	}
 	t.ClockBoundNS = int64(fleet.Apart(clocks.offsets))
 
-	start := s.fleet.Now() + int64(startAhead)
+	ahead := max(s.ahead, startAhead)
+	start := s.fleet.Now() + int64(ahead)
 	begin := start + int64(w.warmup)
 	end := begin + int64(w.measure)
-	runCtx, cancel := context.WithTimeout(ctx, startAhead+w.warmup+w.measure+w.drain+slack)
+	runCtx, cancel := context.WithTimeout(ctx, ahead+w.warmup+w.measure+w.drain+slack)
 	defer cancel()
 	type used struct {
 		w   fleet.Window
@@ -186,6 +189,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	if err != nil {
 		cancel()
 		err = errors.Join(err, load.Cancel(ctx))
+		s.ahead = min(4*ahead, startAheadMost)
 	}
 	u := <-window
 	if err != nil {
