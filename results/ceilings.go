@@ -29,15 +29,24 @@ type Ceiling struct {
 // Ceilings finds each configuration's ceiling, in the order of the points.
 func Ceilings(points []*PointStats) []Ceiling {
 	var cs []Ceiling
+	for _, of := range byConfig(points) {
+		cs = append(cs, ceiling(of))
+	}
+	return cs
+}
+
+// byConfig are the points of each configuration, which follow each other.
+func byConfig(points []*PointStats) [][]*PointStats {
+	var all [][]*PointStats
 	for i := 0; i < len(points); {
 		j := i
 		for j < len(points) && points[j].Point.Config == points[i].Point.Config {
 			j++
 		}
-		cs = append(cs, ceiling(points[i:j]))
+		all = append(all, points[i:j:j])
 		i = j
 	}
-	return cs
+	return all
 }
 
 func ceiling(points []*PointStats) Ceiling {

@@ -13,8 +13,11 @@ type Plan struct {
 	Points []Point
 	// MinRuns and MaxRuns are how often each point is measured; with UntilCI until
 	// the 95 % interval of what it delivers is that share of it to each side.
+	// With UntilCeiling points get more than MinRuns only where a ceiling may stand on
+	// them, and while its interval reaches further than that share: see More.
 	MinRuns, MaxRuns int
 	UntilCI          float64
+	UntilCeiling     float64
 	// Unresolved says that the sweep has not come so far as to know its points.
 	Unresolved bool
 }
@@ -55,6 +58,59 @@ func (p *Plan) narrow(made []*Trial, inARow int) bool {
 	return true
 }
 
+// First is how many runs every point gets.
+func (p *Plan) First() int {
+	if p.UntilCeiling > 0 {
+		return p.MinRuns
+	}
+	return p.MaxRuns
+}
+
+// More are the points that get MinRuns more runs when all have had their first ones,
+// so many: with UntilCeiling those that may be the highest of a configuration, where
+// its ceiling has a wide interval.
+func (p *Plan) More(made []*Trial, had int) ([]Point, error) {
+	if p.UntilCeiling == 0 || had >= p.MaxRuns {
+		return nil, nil
+	}
+	points, err := Points(slices.DeleteFunc(slices.Clone(made), func(t *Trial) bool { return t.Run > had }))
+	if err != nil {
+		return nil, err
+	}
+	var more []Point
+	for _, of := range byConfig(points) {
+		of = slices.DeleteFunc(of, func(p *PointStats) bool { return len(p.counted) == 0 })
+		for _, i := range stat.Undecided(deliveredByRun(of), p.UntilCeiling) {
+			more = append(more, of[i].Point)
+		}
+	}
+	return more, nil
+}
+
+// wanted is how many runs each point is to have, as far as its folder's trials tell.
+func (p *Plan) wanted(made map[Point][]*Trial) map[Point]int {
+	wanted := make(map[Point]int, len(p.Points))
+	var all []*Trial
+	for _, point := range p.Points {
+		wanted[point] = p.First()
+		all = append(all, made[point]...)
+	}
+	for had := p.First(); ; had += p.MinRuns {
+		for point, n := range wanted {
+			if len(made[point]) < n {
+				return wanted // nobody has looked yet whether there are to be more
+			}
+		}
+		more, err := p.More(all, had)
+		if err != nil || len(more) == 0 {
+			return wanted
+		}
+		for _, point := range more {
+			wanted[point] = min(had+p.MinRuns, p.MaxRuns)
+		}
+	}
+}
+
 // progress is how far a folder's sweep came with its plan.
 type progress struct {
 	Made    int  `json:"trials"`
@@ -80,11 +136,12 @@ func (s *Set) progress() *progress {
 		return nil // nobody wrote the plan down
 	}
 	p := &progress{left: map[Point]int{}}
+	wanted := s.Plan.wanted(made)
 	for _, point := range s.Plan.Points {
 		runs := made[point]
 		p.Made += len(runs)
 		p.Planned += len(runs)
-		if left := s.Plan.MaxRuns - len(runs); left > 0 && !s.finished(runs) {
+		if left := wanted[point] - len(runs); left > 0 && !s.finished(runs) {
 			p.Planned += left
 			p.AtMost = p.AtMost || s.Plan.UntilCI > 0
 			p.left[point] = left

@@ -188,3 +188,41 @@ func TestAnInterruptedSweepsReportSaysSoFirst(t *testing.T) {
 		t.Errorf("a whole sweep: %v\n%s", err, b.String())
 	}
 }
+
+// Points on which a ceiling may stand get more runs where it is known too roughly; the
+// plan of a folder counts them as soon as all have had the runs before.
+func TestMoreRunsWhereACeilingIsKnownTooRoughly(t *testing.T) {
+	s := &Set{Plan: &Plan{MinRuns: 4, MaxRuns: 12, UntilCeiling: 0.4}}
+	steady, ragged, low := Point{hd(1), units.Gbps}, Point{derper(), units.Gbps}, Point{derper(), units.Mbps}
+	s.Plan.Points = []Point{steady, low, ragged}
+	runs := map[Point]int{}
+	add := func(p Point, delivered ...float64) {
+		for _, d := range delivered {
+			runs[p]++
+			s.Trials = append(s.Trials, trial(p.Config, p.Offered, runs[p], d, 0.1))
+		}
+	}
+	check := func(when string, made, planned, had int, want ...Point) {
+		t.Helper()
+		if p := s.progress(); p.Made != made || p.Planned != planned {
+			t.Errorf("%s: %d of %d trials, want %d of %d", when, p.Made, p.Planned, made, planned)
+		}
+		if more, err := s.Plan.More(s.Trials, had); err != nil || !slices.Equal(more, want) {
+			t.Errorf("%s: more of %v, %v", when, more, err)
+		}
+	}
+	add(steady, 1000, 1010, 1000, 1010)
+	add(low, 1, 1, 1, 1)
+	add(ragged, 500, 1500, 500)
+	if p := s.progress(); p.Made != 11 || p.Planned != 12 {
+		t.Errorf("before all have four: %d of %d trials", p.Made, p.Planned)
+	}
+	add(ragged, 1500)
+	check("four are not enough", 12, 16, 4, ragged)
+	add(ragged, 500, 1500, 500, 1500)
+	check("eight are not", 16, 20, 8, ragged)
+	add(ragged, 500, 1500, 500)
+	check("one of twelve is missing", 19, 20, 8, ragged)
+	add(ragged, 1500)
+	check("no more than twelve", 20, 20, 12)
+}

@@ -190,20 +190,20 @@ func (s *Scenario) Plan() (*results.Table, error) {
 		if s.Resolved == nil && s.Load.needsKnee() {
 			climbs++
 		}
-		trials += n * s.Runs.Max
-		count := fmt.Sprint(n * s.Runs.Max)
+		trials += n * s.Runs.planned()
+		count := fmt.Sprint(n * s.Runs.planned())
 		if s.Load.Search != nil {
 			k, took, err := s.searchEstimate(c.SearchMax)
 			if err != nil {
 				return nil, err
 			}
 			searches, looks, searchTime = searches+1, looks+k, searchTime+took
-			count = fmt.Sprintf("%d + %d", n*s.Runs.Max, k)
+			count = fmt.Sprintf("%d + %d", n*s.Runs.planned(), k)
 			rates = append(rates, "search")
 		}
 		row(c.Config, strings.Join(rates, " "), count)
 	}
-	about := aroundTime + time.Duration(float64(trials)*s.Runs.typical())/time.Duration(s.Runs.Max)*s.trialTime() +
+	about := aroundTime + time.Duration(float64(trials)*s.Runs.typical())/time.Duration(s.Runs.planned())*s.trialTime() +
 		time.Duration(climbs)*climbTime + time.Duration(len(clients))*calibrationWindows.total() + searchTime
 	if s.Profile {
 		about += time.Duration(profiles) * (s.Warmup + max(s.Measure, profileWindow) + overhead)
@@ -211,7 +211,10 @@ func (s *Scenario) Plan() (*results.Table, error) {
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%d trials of %v after %v warm-up, about %v in all.", trials, s.Measure, s.Warmup, about.Round(time.Second)))
 	if s.Runs.UntilCI > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d, their time as half-way.", s.Runs, s.Runs.Max))
+		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d, their time as half-way.", s.Runs, s.Runs.planned()))
+	}
+	if s.Runs.UntilCeiling > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("Runs of a point: %v; counted as %d.", s.Runs, s.Runs.planned()))
 	}
 	if searches > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("search: %v. Counted (+) as it goes where nothing is in doubt: %d looks, %v of the time; it may take twice as many. auto is counted as %v; twice what the climb finds will be taken.",

@@ -96,6 +96,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"one run has no interval", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 1, max: 4, until_ci: 2%}", 1), `x.yaml:4: runs.min: "1": want a whole number from 2`},
 		{"max below min", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 4, max: 4, until_ci: 2%}", 1), `x.yaml:4: runs: max is 4, want more than min, which is 4`},
 		{"until_ci without a unit", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until_ci: 2}", 1), `x.yaml:4: runs.until_ci: "2": want 0.01% to 50%`},
+		{"until_ci and until_ceiling", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until_ci: 2%, until_ceiling: 40%}", 1), `x.yaml:4: runs: want until_ci or until_ceiling, not both`},
 		{"until-ci", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: {min: 3, max: 4, until-ci: 2%}", 1), `x.yaml:4: runs: unknown key "until-ci" (did you mean "until_ci"?)`},
 		{"runs are a list", strings.Replace(minimal, "measure: 1s", "measure: 1s\nruns: [1, 2]", 1), `x.yaml:4: runs: want one value, have a list`},
 		{"neither rate nor search", strings.Replace(minimal, "rate: 1Gbps", "pairs: 3", 1), `or else load.search: ndr-pdr`},
@@ -240,6 +241,11 @@ relays:
 	s.Runs = Runs{Min: 3, Max: 10, UntilCI: 0.025}
 	check()
 	if b, err := s.Marshal(); err != nil || !strings.Contains(string(b), "runs: {min: 3, max: 10, until_ci: 2.5%}") {
+		t.Errorf("%v\n%s", err, b)
+	}
+	s.Runs = Runs{Min: 4, Max: 12, UntilCeiling: 0.4}
+	check()
+	if b, err := s.Marshal(); err != nil || !strings.Contains(string(b), "runs: {min: 4, max: 12, until_ceiling: 40%}") {
 		t.Errorf("%v\n%s", err, b)
 	}
 	s.Resolved = &Resolved{Seed: 9, CPUs: CPUs{"0", "1"}, Configurations: s.configurations(func(string) []int { return []int{3} })}
@@ -389,6 +395,7 @@ func TestSameScenario(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + "runs: {min: 3, max: 10, until_ci: 2.3%}\n"))
+	f.Add([]byte(minimal + "runs: {min: 4, max: 12, until_ceiling: 40%}\n"))
 	for _, n := range Names() {
 		b, err := Source(n)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -354,23 +355,56 @@ func (s *sweep) resolve(ctx context.Context) error {
 	return results.WriteFile(filepath.Join(s.dir, results.FileScenario), text)
 }
 
-// measureAll makes the trials that are not there yet.
+// measureAll makes the trials that are not there yet: first so many runs of every
+// point, then more of those whose first runs ask for it.
 func (s *sweep) measureAll(ctx context.Context) error {
-	var todo []Planned
-	for _, p := range s.sc.Resolved.trials(s.sc.Runs.Max) {
-		// What cannot be measured is said once a point.
-		if !s.complete(p.ID) && (p.Run == 1 || s.why(p.Point.Config) == "") {
-			todo = append(todo, p)
+	plan, all := s.sc.TrialPlan(), s.sc.Resolved.trials(s.sc.Runs.Max)
+	wanted := map[results.Point]bool{}
+	for _, p := range plan.Points {
+		wanted[p] = true
+	}
+	for had := 0; len(wanted) > 0; {
+		from := had
+		had = min(had+max(plan.First(), 1), s.sc.Runs.Max)
+		var todo []Planned
+		for _, p := range all {
+			// What cannot be measured is said once a point.
+			if wanted[p.Point] && p.Run <= had && !s.complete(p.ID) && (p.Run == 1 || s.why(p.Point.Config) == "") {
+				todo = append(todo, p)
+			}
+		}
+		title := "trials"
+		if from > 0 {
+			title = "more runs, where a ceiling is known too roughly"
+		}
+		if err := s.measurePlanned(ctx, title, todo, from == 0); err != nil {
+			return err
+		}
+		more, err := plan.More(s.made(), had)
+		if err != nil {
+			return err
+		}
+		clear(wanted)
+		for _, p := range more {
+			wanted[p] = true
 		}
 	}
+	return nil
+}
+
+// made are the trials that have numbers.
+func (s *sweep) made() []*results.Trial { return slices.Collect(maps.Values(s.done)) }
+
+// measurePlanned makes these trials.
+func (s *sweep) measurePlanned(ctx context.Context, title string, todo []Planned, first bool) error {
 	names := s.names()
-	if s.Resume != "" {
+	if s.Resume != "" && first {
 		s.sayAgain(todo, names)
 	}
-	if len(todo) == 0 && s.sc.Load.Search != nil {
+	if len(todo) == 0 && (s.sc.Load.Search != nil || !first) {
 		return nil
 	}
-	s.Progress.Begin("trials", len(todo))
+	s.Progress.Begin(title, len(todo))
 	s.Progress.Expect(s.sc.trialTime())
 	defer s.Progress.End()
 	for i, p := range todo {

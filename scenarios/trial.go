@@ -21,8 +21,8 @@ func (w windows) total() time.Duration { return w.warmup + w.measure + overhead 
 
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
-	// of it. On a busy host that may be too short: a load that fails has the next
-	// starts set further ahead, up to startAheadMost.
+	// of it and to attach what watches. On a busy host that may be too short: what
+	// fails has the next starts set further ahead, up to startAheadMost.
 	startAhead     = 100 * time.Millisecond
 	startAheadMost = 2 * time.Second
 	// prepareTimeout bounds the connecting of a load's peers.
@@ -189,7 +189,6 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	if err != nil {
 		cancel()
 		err = errors.Join(err, load.Cancel(ctx))
-		s.ahead = min(4*ahead, startAheadMost)
 	}
 	u := <-window
 	if err != nil {

@@ -36,14 +36,7 @@ func (e Estimate) TooNoisy() bool { return e.Half() > TooWide*e.Value }
 // estimate_test.go.
 func Highest(rates [][]float64) Estimate {
 	e := Estimate{math.NaN(), math.NaN(), math.NaN(), 0}
-	of := make([]Summary, len(rates))
-	best := -1
-	for r, values := range rates {
-		of[r] = Summarize(numbers(values))
-		if of[r].N > 0 && (best < 0 || of[r].Mean > of[best].Mean) {
-			best = r
-		}
-	}
+	of, best := summaries(rates)
 	if best < 0 {
 		return e
 	}
@@ -58,8 +51,48 @@ func Highest(rates [][]float64) Estimate {
 	return e
 }
 
+// Undecided are the rates that need more values before the highest is known: each that
+// may be it, where its interval reaches further than that share of it to each side.
+// What decides is how much values differ, never which way.
+func Undecided(rates [][]float64, share float64) []int {
+	if e := Highest(rates); !(e.Half() > share*e.Value) {
+		return nil
+	}
+	var may []int
+	of, best := summaries(rates)
+	for r, s := range of {
+		if r == best || contends(s, of[best]) {
+			may = append(may, r)
+		}
+	}
+	return may
+}
+
+// summaries are what each rate has delivered, and which has the highest mean; -1 if
+// there is none.
+func summaries(rates [][]float64) (of []Summary, best int) {
+	of, best = make([]Summary, len(rates)), -1
+	for r, values := range rates {
+		of[r] = Summarize(numbers(values))
+		if of[r].N > 0 && (best < 0 || of[r].Mean > of[best].Mean) {
+			best = r
+		}
+	}
+	return of, best
+}
+
 // near is how close to the best mean another is always a candidate.
 const near = 0.9
+
+// contends reports whether a rate's mean may be as high as the best's.
+func contends(s, best Summary) bool {
+	if s.N < 2 || !(s.Mean > 0) {
+		return false
+	}
+	se := math.Hypot(s.SD/math.Sqrt(float64(s.N)), best.SD/math.Sqrt(float64(best.N)))
+	behind := best.Mean - s.Mean
+	return behind <= (1-near)*best.Mean || behind <= tAt(0.975, float64(s.N+max(best.N, 2)-2))*se
+}
 
 // candidates are the rates that may be the highest.
 type candidates struct {
@@ -74,12 +107,7 @@ func candidatesFor(of []Summary, best Summary) candidates {
 	var c candidates
 	df, variance := 0.0, 0.0
 	for _, s := range of {
-		if s.N < 2 || !(s.Mean > 0) {
-			continue
-		}
-		se := math.Hypot(s.SD/math.Sqrt(float64(s.N)), best.SD/math.Sqrt(float64(best.N)))
-		behind := best.Mean - s.Mean
-		if behind > (1-near)*best.Mean && !(behind <= tAt(0.975, float64(s.N+max(best.N, 2)-2))*se) {
+		if !contends(s, best) {
 			continue
 		}
 		c.of = append(c.of, s)

@@ -54,6 +54,49 @@ func TestTheCeilingIsNotInflatedByTheChoice(t *testing.T) {
 	}
 }
 
+// Rates get four runs, and four more while the highest is known too roughly, up to
+// twelve. An interval that is the narrower for it still holds the true one.
+func TestTheCeilingOfMoreRunsWhereItIsUndecided(t *testing.T) {
+	const repetitions, first, most, share = 1000, 4, 12, 0.4
+	for name, shape := range shapes {
+		for _, cv := range []float64{0.16, 0.3, 0.5} {
+			rng := rand.New(rand.NewPCG(5, uint64(1000*cv)+uint64(len(name))))
+			sum, held, runs, noisy := 0.0, 0, 0, 0
+			for range repetitions {
+				rates := make([][]float64, len(shape))
+				may := []int{}
+				for r := range shape {
+					may = append(may, r)
+				}
+				for had := 0; len(may) > 0 && had < most; had += first {
+					for _, r := range may {
+						for range first {
+							rates[r] = append(rates[r], max(shape[r]*(1+cv*rng.NormFloat64()), 0))
+						}
+					}
+					runs += first * len(may)
+					may = Undecided(rates, share)
+				}
+				e := Highest(rates)
+				sum += e.Value
+				if e.Lo <= 1 && 1 <= e.Hi {
+					held++
+				}
+				if e.TooNoisy() {
+					noisy++
+				}
+			}
+			bias, coverage := sum/repetitions-1, float64(held)/repetitions
+			bound := 0.03 * cv / 0.16
+			t.Logf("%s, run CV %.0f %%: bias %+.2f %%, coverage %.1f %%, %.1f runs a rate, too noisy %.1f %%", name, 100*cv,
+				100*bias, 100*coverage, float64(runs)/repetitions/float64(len(shape)), 100*float64(noisy)/repetitions)
+			if math.Abs(bias) > bound || coverage < 0.93 {
+				t.Errorf("%s, run CV %.0f %%: bias %+.2f %% (bound %.1f %%), coverage %.1f %%", name, 100*cv, 100*bias, 100*bound, 100*coverage)
+			}
+		}
+	}
+}
+
 // One run has no interval, and a rate that some runs lack is no obstacle.
 func TestAnEstimateOfFewRuns(t *testing.T) {
 	if e := Highest([][]float64{{5}, {7}}); e.Value != 7 || !math.IsNaN(e.Lo) || e.N != 1 {
