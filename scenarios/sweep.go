@@ -363,7 +363,7 @@ func (s *sweep) measureAll(ctx context.Context) error {
 	for _, p := range plan.Points {
 		wanted[p] = true
 	}
-	for had := 0; len(wanted) > 0; {
+	for had := 0; ; {
 		from := had
 		had = min(had+max(plan.First(), 1), s.sc.Runs.Max)
 		var todo []Planned
@@ -381,7 +381,7 @@ func (s *sweep) measureAll(ctx context.Context) error {
 			return err
 		}
 		more, err := plan.More(s.made(), had)
-		if err != nil {
+		if err != nil || len(more) == 0 {
 			return err
 		}
 		clear(wanted)
@@ -389,7 +389,6 @@ func (s *sweep) measureAll(ctx context.Context) error {
 			wanted[p] = true
 		}
 	}
-	return nil
 }
 
 // made are the trials that have numbers.
