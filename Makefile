@@ -7,7 +7,10 @@ SHELL := /bin/bash
 DERPER   ?= 1.102.5
 FUZZTIME ?= 20000x
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -X main.buildVersion=$(VERSION)
+LDFLAGS  := -s -w -X main.buildVersion=$(VERSION)
+ARCHS    ?= amd64 arm64
+PREFIX   ?= /usr/local
+IMAGE    ?= hdbench:$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
@@ -15,13 +18,13 @@ ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 # The modules that have code of ours.
 MODULES := . interop browser deploy
 
-.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline gate-selftest answer-selftest limits-selftest soak-accounting setup clean
+.PHONY: help build sweep test test-long lint unit bench microbench fuzz interop browser smoke lab lab-kernels lab-boots two-hosts sweep-lab hosts faults baseline install dist dist-check image gate-selftest answer-selftest limits-selftest soak-accounting setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-build: setup ## build bin/hdbench
-	go build -ldflags '$(LDFLAGS)' -o bin/hdbench ./cmd/hdbench
+build: setup ## build bin/hdbench, static and stripped: it is what ssh copies to other hosts
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/hdbench ./cmd/hdbench
 
 baseline: setup ## build Tailscale's derper, the TS baseline (DERPER=1.96.4 for the published one)
 	@scripts/baseline.sh $(DERPER)
@@ -102,11 +105,26 @@ limits-selftest: build baseline ## planted causes against the limits that sweeps
 	CGO_ENABLED=0 go build -o bin/limitstest ./internal/lab/limitstest
 	bin/limitstest -rounds $(or $(ROUNDS),20) -derper bin/derper-$(DERPER)
 
+install: build ## install hdbench, its manual pages and completions under PREFIX (/usr/local); DESTDIR= for packagers
+	install -D -m 0755 bin/hdbench '$(DESTDIR)$(PREFIX)/bin/hdbench'
+	@scripts/shell-files.sh bin/hdbench '$(DESTDIR)$(PREFIX)/share'
+
+dist: setup ## reproducible archives for linux with checksums, in dist/ (ARCHS='amd64 arm64')
+	@scripts/dist.sh $(ARCHS)
+
+dist-check: dist ## is what make dist and make install made whole, static and reproducible?
+	@scripts/setup.sh readelf
+	@scripts/dist-check.sh $(ARCHS)
+
+image: build ## the container image of deploy/kubernetes, with the container program that is there (IMAGE=name:tag)
+	@tool=$$(command -v podman || command -v docker || command -v buildah) || { echo "image: want podman, docker or buildah" >&2; exit 2; }; \
+	  "$$tool" build -t '$(IMAGE)' -f deploy/Containerfile bin
+
 soak-accounting: build ## is every packet accounted for, at twice the ceiling under each policy? PACKETS=1e8 in all, MINUTES=60 at most
 	@scripts/soak-accounting.sh
 
 setup: ## install what building and testing need
 	@scripts/setup.sh
 
-clean: ## remove what was built; results in hdbench-out stay
-	rm -rf bin
+clean: ## remove what was built, bin and dist; results in hdbench-out stay
+	rm -rf bin dist

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # package that has each command
 declare -A package=([gcc]=gcc [git]=git [make]=make [iperf3]=iperf3 [awk]=gawk [qemu-system-x86_64]=qemu-system-x86 [xz]=xz-utils
   [chromium]=chromium [ip]=iproute2 [sshd]=openssh-server [ssh]=openssh-client
-  [openssl]=openssl [tcsh]=tcsh [fish]=fish [systemd-analyze]=systemd)
+  [readelf]=binutils [openssl]=openssl [tcsh]=tcsh [fish]=fish [systemd-analyze]=systemd)
 
 missing=()
 for cmd in gcc git make awk openssl "$@"; do

@@ -86,7 +86,7 @@ has 5: another sweep is being run on one of its hosts.`,
 	root.AddCommand(
 		newSweep(s), newReport(s), newCompare(s), newTrend(s), newScenarios(s),
 		newRelay(s), newLoad(s), newCalibrate(s), newProfile(s),
-		newDoctor(s), newAgent(s), newVersion(s),
+		newDoctor(s), newAgent(s), newVersion(s), newMan(s),
 	)
 	return root
 }
