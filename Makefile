@@ -8,9 +8,10 @@ DERPER   ?= 1.102.5
 FUZZTIME ?= 20000x
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.buildVersion=$(VERSION)
-ARCHS    ?= amd64 arm64
-PREFIX   ?= /usr/local
-IMAGE    ?= hdbench:$(VERSION)
+ARCHS     ?= amd64 arm64
+PREFIX    ?= /usr/local
+CONTAINER ?= $(firstword $(foreach p,podman docker buildah,$(shell command -v $(p))))
+IMAGE     ?= hdbench:$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
@@ -116,9 +117,9 @@ dist-check: dist ## is what make dist and make install made whole, static and re
 	@scripts/setup.sh readelf
 	@scripts/dist-check.sh $(ARCHS)
 
-image: build ## the container image of deploy/kubernetes, with the container program that is there (IMAGE=name:tag)
-	@tool=$$(command -v podman || command -v docker || command -v buildah) || { echo "image: want podman, docker or buildah" >&2; exit 2; }; \
-	  "$$tool" build -t '$(IMAGE)' -f deploy/Containerfile bin
+image: build ## the container image of deploy/kubernetes, IMAGE=name:tag; by CONTAINER, else podman, docker or buildah
+	@[[ -n '$(CONTAINER)' ]] || { echo 'image: want podman, docker or buildah, or CONTAINER=program' >&2; exit 2; }
+	$(CONTAINER) build -t '$(IMAGE)' -f deploy/Containerfile bin
 
 soak-accounting: build ## is every packet accounted for, at twice the ceiling under each policy? PACKETS=1e8 in all, MINUTES=60 at most
 	@scripts/soak-accounting.sh
