@@ -27,29 +27,52 @@ func ceilingTable(load Shape, ceilings []Ceiling) *Table {
 		cs = append(cs, c.Config)
 	}
 	names := Names(cs)
-	t := &Table{
-		Title: load.String(), Keys: 1,
-		Columns: []Column{
-			{Head: "Configuration", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "95 % CI\nMbps"},
-			{Head: "at offered\nMbps"}, {Head: "Loss\n%"}, {Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
-			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "n", Left: true}, {Head: "Carried\nMbps", Full: "highest rate carried, Mbps offered", Break: true}, {Head: "Limit", Left: true, Full: "Limit: what stopped it"},
-		},
-	}
-	for _, c := range ceilings {
-		name := names[c.Config]
+	fs := ceilingFields(names)
+	t := &Table{Title: load.String(), Keys: 1, Columns: fs.columns()}
+	for i := range ceilings {
+		c := &ceilings[i]
+		t.Rows = append(t.Rows, fs.row(c))
 		if c.At == nil {
-			t.Rows = append(t.Rows, []string{name, na, na, na, na, na, na, na, "0", na, na})
-			t.addNote(name + ": n/a: " + c.NA)
+			t.addNote(names[c.Config] + ": n/a: " + c.NA)
 			continue
 		}
-		p := c.At
-		t.Rows = append(t.Rows, []string{
-			name, c.value(), c.interval(), offeredCell(p), percent(p.Loss), percent(p.DeliveredBps.CV), percent(p.IntervalCV),
-			p.cell(Cost, percent(p.RelayCPU.Mean)), runs(p), c.carriedCell(), string(c.Limit.What),
-		})
-		t.addNote(c.Limit.note(name))
+		t.addNote(c.Limit.note(names[c.Config]))
 	}
 	return t
+}
+
+// ceilingFields are the columns of the ceilings, which have these names.
+func ceilingFields(names map[Config]string) fields[*Ceiling] {
+	found := func(cell func(*Ceiling) string) func(*Ceiling) string {
+		return func(c *Ceiling) string {
+			if c.At == nil {
+				return na
+			}
+			return cell(c)
+		}
+	}
+	// at is a cell of the point that the ceiling stands at.
+	at := func(cell func(*PointStats) string) func(*Ceiling) string {
+		return found(func(c *Ceiling) string { return cell(c.At) })
+	}
+	return fields[*Ceiling]{
+		{Column{Head: "Configuration", Left: true}, func(c *Ceiling) string { return names[c.Config] }},
+		{Column{Head: "Ceiling\nMbps"}, found((*Ceiling).value)},
+		{Column{Head: "95 % CI\nMbps"}, found((*Ceiling).interval)},
+		{Column{Head: "at offered\nMbps"}, at(offeredCell)},
+		{Column{Head: "Loss\n%"}, at(func(p *PointStats) string { return percent(p.Loss) })},
+		{Column{Head: "run\nCV %"}, at(func(p *PointStats) string { return percent(p.DeliveredBps.CV) })},
+		{Column{Head: "intv\nCV %", Full: "interval CV %"}, at(func(p *PointStats) string { return percent(p.IntervalCV) })},
+		{Column{Head: "CPU\n%", Full: "relay CPU %"}, at(func(p *PointStats) string { return p.cell(Cost, percent(p.RelayCPU.Mean)) })},
+		{Column{Head: "n", Left: true}, func(c *Ceiling) string {
+			if c.At == nil {
+				return "0"
+			}
+			return runs(c.At)
+		}},
+		{Column{Head: "Carried\nMbps", Full: "highest rate carried, Mbps offered", Break: true}, found((*Ceiling).carriedCell)},
+		{Column{Head: "Limit", Left: true, Full: "Limit: what stopped it"}, found(func(c *Ceiling) string { return string(c.Limit.What) })},
+	}
 }
 
 // value is the ceiling as a cell.

@@ -65,12 +65,9 @@ func (t *Table) calibrationOfHosts(tr *Trial, loss string) {
 // point owe to the client and not to the relay.
 func ScheduleTable(points []*PointStats) *Table {
 	names := namesOf(points)
+	fs := scheduleFields(names)
 	t := &Table{
-		Title: "How the client kept its schedule", Keys: 2,
-		Columns: []Column{
-			{Head: "Configuration", Left: true}, {Head: "Offered\nMbps"}, {Head: "Busiest\nthread %"},
-			{Head: "pacing\np50"}, {Head: "pacing\np99"}, {Head: "late\np50", Full: "lateness p50"}, {Head: "late\np99", Full: "lateness p99"}, {Head: "", Full: "Marks", Left: true},
-		},
+		Title: "How the client kept its schedule", Keys: 2, Columns: fs.columns(),
 		Notes: []string{
 			"Pacing is from a tick to its handling, the client's own lateness; lateness from the intended time to the write, with the relay's back-pressure.",
 		},
@@ -79,22 +76,33 @@ func ScheduleTable(points []*PointStats) *Table {
 		if p.DeliveredBps.N == 0 {
 			continue
 		}
-		name := names[p.Point.Config]
-		if b := p.Point.Load.Burst; b != "tick" {
-			name += ", burst " + b
-		}
 		if p.Pacing.Count == 0 || p.Lateness.Count == 0 {
 			t.addNote("n/a: as much as goes (max) has no schedule to be late for")
 		}
-		busiest := p.Busiest
-		if busiest == 0 {
-			busiest = math.NaN()
-		}
-		t.Rows = append(t.Rows, []string{
-			name, sweepRow(p)[0], percent(busiest),
-			duration(p.Pacing.P50NS, p.Pacing.Count), duration(p.Pacing.P99NS, p.Pacing.Count),
-			duration(p.Lateness.P50NS, p.Lateness.Count), duration(p.Lateness.P99NS, p.Lateness.Count), p.Marks,
-		})
+		t.Rows = append(t.Rows, fs.row(p))
 	}
 	return t
+}
+
+func scheduleFields(names map[Config]string) fields[*PointStats] {
+	return fields[*PointStats]{
+		{Column{Head: "Configuration", Left: true}, func(p *PointStats) string {
+			if b := p.Point.Load.Burst; b != "tick" {
+				return names[p.Point.Config] + ", burst " + b
+			}
+			return names[p.Point.Config]
+		}},
+		{Column{Head: "Offered\nMbps"}, offeredCell},
+		{Column{Head: "Busiest\nthread %"}, func(p *PointStats) string {
+			if p.Busiest == 0 {
+				return na
+			}
+			return percent(p.Busiest)
+		}},
+		{Column{Head: "pacing\np50"}, func(p *PointStats) string { return duration(p.Pacing.P50NS, p.Pacing.Count) }},
+		{Column{Head: "pacing\np99"}, func(p *PointStats) string { return duration(p.Pacing.P99NS, p.Pacing.Count) }},
+		{Column{Head: "late\np50", Full: "lateness p50"}, func(p *PointStats) string { return duration(p.Lateness.P50NS, p.Lateness.Count) }},
+		{Column{Head: "late\np99", Full: "lateness p99"}, func(p *PointStats) string { return duration(p.Lateness.P99NS, p.Lateness.Count) }},
+		{Column{Head: "", Full: "Marks", Left: true}, func(p *PointStats) string { return p.Marks }},
+	}
 }

@@ -17,12 +17,12 @@ func SweepTables(points []*PointStats) []*Table {
 			last = p.Point.Config
 			t = &Table{
 				Title:   names[last] + " · " + last.Load.String(),
-				Columns: sweepColumns(last.Load),
+				Columns: sweepFields(last.Load).columns(),
 				Keys:    1,
 			}
 			tables = append(tables, t)
 		}
-		t.Rows = append(t.Rows, sweepRow(p))
+		t.Rows = append(t.Rows, sweepFields(p.Point.Load).row(p))
 		if p.NA != "" {
 			t.addNote("n/a: " + p.NA)
 		}
@@ -33,13 +33,26 @@ func SweepTables(points []*PointStats) []*Table {
 	return tables
 }
 
-func sweepColumns(load Shape) []Column {
-	return []Column{
-		{Head: "Offered\nMbps"}, {Head: "Sent\nMbps"}, {Head: "Short-\nfall %", Full: "Shortfall %"},
-		{Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "95 % CI\nMbps"}, {Head: "Loss\n%"},
-		{Head: "run\nCV %"}, {Head: "intv\nCV %", Full: "interval CV %"},
-		{Head: "p50", Full: latencyHead(load) + " p50", Break: true}, {Head: latencyHead(load) + "\np99"}, {Head: "p99.9", Full: latencyHead(load) + " p99.9"},
-		{Head: "client\np99", Full: "the client's own share of p99, at most"}, {Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, {Head: "n", Left: true, Every: true}, {Left: true, Full: "Marks", Every: true},
+// sweepFields are the columns of the rate sweeps of a load.
+func sweepFields(load Shape) fields[*PointStats] {
+	latency := latencyHead(load)
+	return fields[*PointStats]{
+		{Column{Head: "Offered\nMbps"}, offeredCell},
+		{Column{Head: "Sent\nMbps"}, func(p *PointStats) string { return mbps(p.SentBps.Mean) }},
+		{Column{Head: "Short-\nfall %", Full: "Shortfall %"}, func(p *PointStats) string { return percent(p.Shortfall) }},
+		{Column{Head: "Deliv-\nered", Full: "Delivered Mbps"}, func(p *PointStats) string { return mbps(p.DeliveredBps.Mean) }},
+		{Column{Head: "95 % CI\nMbps"}, func(p *PointStats) string { return plusMinus(p.DeliveredBps.Half / 1e6) }},
+		{Column{Head: "Loss\n%"}, func(p *PointStats) string { return percent(p.Loss) }},
+		{Column{Head: "run\nCV %"}, func(p *PointStats) string { return percent(p.DeliveredBps.CV) }},
+		{Column{Head: "intv\nCV %", Full: "interval CV %"}, func(p *PointStats) string { return percent(p.IntervalCV) }},
+		{Column{Head: "p50", Full: latency + " p50", Break: true}, func(p *PointStats) string { return p.latencyCell(50) }},
+		{Column{Head: latency + "\np99"}, func(p *PointStats) string { return p.latencyCell(99) }},
+		{Column{Head: "p99.9", Full: latency + " p99.9"}, func(p *PointStats) string { return p.latencyCell(99.9) }},
+		{Column{Head: "client\np99", Full: "the client's own share of p99, at most"}, (*PointStats).clientShareCell},
+		{Column{Head: "CPU\n%", Full: "relay CPU %"}, func(p *PointStats) string { return p.cell(Cost, percent(p.RelayCPU.Mean)) }},
+		{Column{Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, func(p *PointStats) string { return p.cell(Cost, number(p.CPUPerGbit.Mean)) }},
+		{Column{Head: "n", Left: true, Every: true}, runs},
+		{Column{Left: true, Full: "Marks", Every: true}, func(p *PointStats) string { return p.Marks }},
 	}
 }
 
@@ -53,12 +66,12 @@ func WideSweepTables(points []*PointStats) []*Table {
 		if i == 0 || p.Point.Load != points[i-1].Point.Load {
 			t = &Table{
 				Title: p.Point.Load.String(), Keys: 2,
-				Columns: append([]Column{{Head: "Configuration", Left: true}}, sweepColumns(p.Point.Load)...),
+				Columns: append([]Column{{Head: "Configuration", Left: true}}, sweepFields(p.Point.Load).columns()...),
 			}
 			tables = append(tables, t)
 		}
 		name := names[p.Point.Config]
-		t.Rows = append(t.Rows, append([]string{name}, sweepRow(p)...))
+		t.Rows = append(t.Rows, append([]string{name}, sweepFields(p.Point.Load).row(p)...))
 		if p.NA != "" {
 			t.addNote(name + ": n/a: " + p.NA)
 		}
@@ -74,20 +87,6 @@ func latencyHead(s Shape) string {
 		return "RTT"
 	}
 	return "latency"
-}
-
-func sweepRow(p *PointStats) []string {
-	offered := mbps(float64(p.Point.Offered))
-	if p.Point.Offered.IsMax() {
-		offered = "max"
-	}
-	return []string{
-		offered, mbps(p.SentBps.Mean), percent(p.Shortfall),
-		mbps(p.DeliveredBps.Mean), plusMinus(p.DeliveredBps.Half / 1e6), percent(p.Loss),
-		percent(p.DeliveredBps.CV), percent(p.IntervalCV),
-		p.latencyCell(50), p.latencyCell(99), p.latencyCell(99.9), p.clientShareCell(),
-		p.cell(Cost, percent(p.RelayCPU.Mean)), p.cell(Cost, number(p.CPUPerGbit.Mean)), runs(p), p.Marks,
-	}
 }
 
 // runs says how many runs a row is made of: valid ones, of how many if not all

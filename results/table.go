@@ -47,6 +47,31 @@ type Column struct {
 	Every bool
 }
 
+// field is a column with what it shows of an R. A table made of fields cannot have a
+// cell under another column's heading.
+type field[R any] struct {
+	Column
+	cell func(R) string
+}
+
+type fields[R any] []field[R]
+
+func (fs fields[R]) columns() []Column {
+	var columns []Column
+	for _, f := range fs {
+		columns = append(columns, f.Column)
+	}
+	return columns
+}
+
+func (fs fields[R]) row(of R) []string {
+	var cells []string
+	for _, f := range fs {
+		cells = append(cells, f.cell(of))
+	}
+	return cells
+}
+
 func (c Column) full() string {
 	if c.Full != "" {
 		return c.Full
