@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"hdbench/internal/units"
 )
 
 // SearchTables are what the searches found, a table for each load.
@@ -28,43 +30,82 @@ func searchTable(load Shape, searches []SearchResult) *Table {
 		cs = append(cs, s.Config)
 	}
 	names := Names(cs)
-	t := &Table{
-		Title: load.String(),
-		Columns: []Column{
-			{Head: "Configuration", Left: true}, {Head: "Goal", Left: true},
-			{Head: "Lower\nMbps", Full: "Lower bound Mbps"}, {Head: "Upper\nMbps", Full: "Upper bound Mbps"},
-			{Head: "Condi-\ntional", Full: "Conditional throughput Mbps"},
-			{Head: "Looks"}, {Head: "in-\nvalid", Full: "Invalid looks"}, {Head: "Ladder", Full: "Trials of a ladder as fine"},
-		},
-	}
-	for _, s := range searches {
+	fs := searchFields(names)
+	t := &Table{Title: load.String(), Columns: fs.columns()}
+	for i := range searches {
+		s := &searches[i]
 		name := names[s.Config]
 		if s.NA != "" {
-			t.Rows = append(t.Rows, []string{name, na, na, na, na, "0", "0", "0"})
+			t.Rows = append(t.Rows, fs.row(searchRow{s, nil}))
 			t.addNote(name + ": n/a: " + s.NA)
 			continue
 		}
-		for i, g := range s.Goals {
-			row := []string{name, g.Name(), na, na, na, "", "", ""}
-			if g.Lower > 0 {
-				row[2], row[4] = mbps(float64(g.Lower)), mbps(float64(g.Conditional))
-				if g.Upper == 0 {
-					row[2] = "≥ " + row[2]
-				}
-			}
-			if g.Upper > 0 {
-				row[3] = mbps(float64(g.Upper))
-			}
-			if i == 0 {
-				row[5], row[6], row[7] = fmt.Sprint(s.Looks), fmt.Sprint(s.Invalid), fmt.Sprint(len(s.Spec.Ladder()))
-			}
-			t.Rows = append(t.Rows, row)
+		for g := range s.Goals {
+			t.Rows = append(t.Rows, fs.row(searchRow{s, &s.Goals[g]}))
 		}
 		for _, note := range s.notes() {
 			t.addNote(name + note)
 		}
 	}
 	return t
+}
+
+// searchRow is one goal of a search; of a search that could not be made it has none.
+type searchRow struct {
+	*SearchResult
+	goal *GoalResult
+}
+
+func searchFields(names map[Config]string) fields[searchRow] {
+	rate := func(cell func(*GoalResult) (units.Rate, string)) func(searchRow) string {
+		return func(r searchRow) string {
+			if r.goal == nil {
+				return na
+			}
+			v, bound := cell(r.goal)
+			if v == 0 {
+				return na
+			}
+			return bound + mbps(float64(v))
+		}
+	}
+	// once is what is said in the first row of a search.
+	once := func(count func(*SearchResult) int) func(searchRow) string {
+		return func(r searchRow) string {
+			switch {
+			case r.goal == nil:
+				return "0"
+			case r.goal != &r.Goals[0]:
+				return ""
+			}
+			return fmt.Sprint(count(r.SearchResult))
+		}
+	}
+	return fields[searchRow]{
+		{Column{Head: "Configuration", Left: true}, func(r searchRow) string { return names[r.Config] }},
+		{Column{Head: "Goal", Left: true}, func(r searchRow) string {
+			if r.goal == nil {
+				return na
+			}
+			return r.goal.Name()
+		}},
+		{Column{Head: "Lower\nMbps", Full: "Lower bound Mbps"}, rate(func(g *GoalResult) (units.Rate, string) {
+			if g.Upper == 0 {
+				return g.Lower, "≥ "
+			}
+			return g.Lower, ""
+		})},
+		{Column{Head: "Upper\nMbps", Full: "Upper bound Mbps"}, rate(func(g *GoalResult) (units.Rate, string) { return g.Upper, "" })},
+		{Column{Head: "Condi-\ntional", Full: "Conditional throughput Mbps"}, func(r searchRow) string {
+			if r.goal == nil || r.goal.Lower == 0 {
+				return na
+			}
+			return mbps(float64(r.goal.Conditional))
+		}},
+		{Column{Head: "Looks"}, once(func(s *SearchResult) int { return s.Looks })},
+		{Column{Head: "in-\nvalid", Full: "Invalid looks"}, once(func(s *SearchResult) int { return s.Invalid })},
+		{Column{Head: "Ladder", Full: "Trials of a ladder as fine"}, once(func(s *SearchResult) int { return len(s.Spec.Ladder()) })},
+	}
 }
 
 // notes are those of the goals; what is the same for all is said once.

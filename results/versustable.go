@@ -26,28 +26,40 @@ func (v *Versus) names() map[Config]string {
 	return Names(cs)
 }
 
+// The columns of ratios to TS.
+var (
+	sameTransport = Column{Head: "× TS, same\ntransport [95 % CI]", Full: "× TS over the same transport [95 % CI]", Left: true}
+	overTLS       = Column{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true}
+)
+
 func (v *Versus) ceilingTable(names map[Config]string) *Table {
-	t := &Table{
-		Title: v.Load.String(), Keys: 1,
-		Columns: []Column{
-			{Head: "Relay", Left: true}, {Head: "Ceiling\nMbps"}, {Head: "Loss\nthere %"}, {Head: "run\nCV %"},
-			{Head: "× TS, same\ntransport [95 % CI]", Full: "× TS over the same transport [95 % CI]", Left: true},
-			{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true},
-		},
+	t := &Table{Title: v.Load.String(), Keys: 1}
+	found := func(cell func(*VersusRow) string) func(*VersusRow) string {
+		return func(r *VersusRow) string {
+			if r.Ceiling.At == nil {
+				return na
+			}
+			return cell(r)
+		}
 	}
+	fs := fields[*VersusRow]{
+		{Column{Head: "Relay", Left: true}, func(r *VersusRow) string { return names[r.Ceiling.Config] }},
+		{Column{Head: "Ceiling\nMbps"}, found(func(r *VersusRow) string { return r.Ceiling.value() })},
+		{Column{Head: "Loss\nthere %"}, found(func(r *VersusRow) string { return percent(r.Ceiling.At.Loss) })},
+		{Column{Head: "run\nCV %"}, found(func(r *VersusRow) string { return percent(r.Ceiling.At.DeliveredBps.CV) })},
+		{sameTransport, found(func(r *VersusRow) string { return v.cell(t, r, names, r.Same, r.OfSame, "× TS") })},
+		{overTLS, found(func(r *VersusRow) string { return v.cell(t, r, names, r.TLS, r.OfTLS, "× TS over TLS") })},
+	}
+	t.Columns = fs.columns()
 	for i := range v.Rows {
 		r := &v.Rows[i]
 		c := &r.Ceiling
 		name := names[c.Config]
+		t.Rows = append(t.Rows, fs.row(r))
 		if c.At == nil {
-			t.Rows = append(t.Rows, []string{name, na, na, na, na, na})
 			t.addNote(name + ": n/a: " + c.NA)
 			continue
 		}
-		t.Rows = append(t.Rows, []string{
-			name, c.value(), percent(c.At.Loss), percent(c.At.DeliveredBps.CV),
-			v.cell(t, r, names, r.Same, r.OfSame, "× TS"), v.cell(t, r, names, r.TLS, r.OfTLS, "× TS over TLS"),
-		})
 		if c.AtLeast {
 			t.addNote(fmt.Sprintf("≥ of %s: %s (limit: %s).", name, c.Why, c.Limit.What))
 		}
@@ -87,42 +99,42 @@ func (v *Versus) rateTable(names map[Config]string) *Table {
 	if len(v.Rates) == 0 {
 		return nil
 	}
-	t := &Table{
-		Title: "Delivered at every rate in common with TS", Keys: 2,
-		Columns: []Column{
-			{Head: "Offered\nMbps"}, {Head: "Relay", Left: true}, {Head: "Delivered\nMbps"}, {Head: "Loss\n%"},
-			{Head: "× TS, same\ntransport [95 % CI]", Full: "× TS over the same transport [95 % CI]", Left: true},
-			{Head: "× TS over TLS\n[95 % CI]", Full: "× TS over TLS [95 % CI]", Left: true},
-		},
-	}
-	counters := v.counterColumns()
-	for i, k := range counters {
-		c := counterMetrics[k].head
-		c.Break = i == 0
-		t.Columns = append(t.Columns, c)
-	}
-	for _, r := range v.Rates {
-		p := r.Point
-		same, tls := r.OfSame.String(), r.OfTLS.String()
-		if p.Point.IsBaseline() {
-			if same = "1 (TS)"; p.Point.Transport == "tls" {
-				tls = same
-			}
+	// ratio is a ratio to TS in a row, which may be TS's own.
+	ratio := func(b Bounded, own bool) string {
+		if own {
+			return "1 (TS)"
 		}
+		return b.String()
+	}
+	fs := fields[*RateRow]{
+		{Column{Head: "Offered\nMbps"}, func(r *RateRow) string { return offeredCell(r.Point) }},
+		{Column{Head: "Relay", Left: true}, func(r *RateRow) string { return names[r.Point.Point.Config] }},
+		{Column{Head: "Delivered\nMbps"}, func(r *RateRow) string { return mbps(r.Point.DeliveredBps.Mean) }},
+		{Column{Head: "Loss\n%"}, func(r *RateRow) string { return percent(r.Point.Loss) }},
+		{sameTransport, func(r *RateRow) string { return ratio(r.OfSame, r.Point.Point.IsBaseline()) }},
+		{overTLS, func(r *RateRow) string {
+			return ratio(r.OfTLS, r.Point.Point.IsBaseline() && r.Point.Point.Transport == "tls")
+		}},
+	}
+	for i, k := range v.counterColumns() {
+		head := counterMetrics[k].head
+		head.Break = i == 0
+		fs = append(fs, field[*RateRow]{head, func(r *RateRow) string {
+			if r.Point.Counters.N == 0 {
+				return na
+			}
+			return counterCell(r.Point.Counters.Values[k], counterMetrics[k].print)
+		}})
+	}
+	t := &Table{Title: "Delivered at every rate in common with TS", Keys: 2, Columns: fs.columns()}
+	for i := range v.Rates {
+		r := &v.Rates[i]
 		for _, b := range []Bounded{r.OfSame, r.OfTLS} {
 			if b.NA != "" {
 				t.addNote("n/a: " + b.NA + ".")
 			}
 		}
-		row := []string{offeredCell(p), names[p.Point.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), same, tls}
-		for _, k := range counters {
-			cell := na
-			if p.Counters.N > 0 {
-				cell = counterCell(p.Counters.Values[k], counterMetrics[k].print)
-			}
-			row = append(row, cell)
-		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, fs.row(r))
 	}
 	return t
 }
@@ -144,15 +156,23 @@ func (v *Versus) costTable(names map[Config]string) *Table {
 	if v.At == nil {
 		return &Table{Notes: []string{v.Load.String() + ": cost n/a: no offered rate was measured with every relay"}}
 	}
-	t := &Table{
-		Title: fmt.Sprintf("Cost at %v offered", v.Rate), Keys: 1,
-		Columns: []Column{
-			{Head: "Relay", Left: true}, {Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "Loss\n%"},
-			{Head: "CPU\n%", Full: "relay CPU %"}, {Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"},
-			{Head: "× TS, same\n[95 % CI]", Full: "CPU-s/Gbit × TS over the same transport [95 % CI]", Left: true}, {Head: "p50", Full: latencyHead(v.Load) + " p50", Break: true},
-			{Head: latencyHead(v.Load) + "\np99"}, {Head: "p99\n95 % CI", Full: latencyHead(v.Load) + " p99 95 % CI"}, {Head: "p99.9", Full: latencyHead(v.Load) + " p99.9"},
-		},
+	latency := latencyHead(v.Load)
+	at := func(cell func(*PointStats) string) func(*VersusRow) string {
+		return func(r *VersusRow) string { return cell(v.At[r.Ceiling.Config]) }
 	}
+	fs := fields[*VersusRow]{
+		{Column{Head: "Relay", Left: true}, func(r *VersusRow) string { return names[r.Ceiling.Config] }},
+		{Column{Head: "Deliv-\nered", Full: "Delivered Mbps"}, at(func(p *PointStats) string { return mbps(p.DeliveredBps.Mean) })},
+		{Column{Head: "Loss\n%"}, at(func(p *PointStats) string { return percent(p.Loss) })},
+		{Column{Head: "CPU\n%", Full: "relay CPU %"}, at(func(p *PointStats) string { return p.cell(Cost, percent(p.RelayCPU.Mean)) })},
+		{Column{Head: "CPU-s\n/Gbit", Full: "relay CPU-s/Gbit"}, at(func(p *PointStats) string { return p.cell(Cost, number(p.CPUPerGbit.Mean)) })},
+		{Column{Head: "× TS, same\n[95 % CI]", Full: "CPU-s/Gbit × TS over the same transport [95 % CI]", Left: true}, v.costOfSame},
+		{Column{Head: "p50", Full: latency + " p50", Break: true}, at(func(p *PointStats) string { return p.latencyCell(50) })},
+		{Column{Head: latency + "\np99"}, at(func(p *PointStats) string { return p.latencyCell(99) })},
+		{Column{Head: "p99\n95 % CI", Full: latency + " p99 95 % CI"}, at((*PointStats).p99Interval)},
+		{Column{Head: "p99.9", Full: latency + " p99.9"}, at(func(p *PointStats) string { return p.latencyCell(99.9) })},
+	}
+	t := &Table{Title: fmt.Sprintf("Cost at %v offered", v.Rate), Keys: 1, Columns: fs.columns()}
 	if v.Lossy {
 		t.addNote("no offered rate was carried by all of them: CPU-s/Gbit is per delivered Gbit")
 	}
@@ -162,23 +182,25 @@ func (v *Versus) costTable(names map[Config]string) *Table {
 		if p == nil {
 			continue
 		}
-		of := na
-		if r.Same != nil {
-			switch base := v.At[r.Same.Config]; {
-			case base == nil:
-			case p == base:
-				of = "1 (TS)"
-			default:
-				of = ratio(stat.RatioOf(p.CPUPerGbit, base.CPUPerGbit))
-			}
-		}
-		t.Rows = append(t.Rows, []string{
-			names[r.Ceiling.Config], mbps(p.DeliveredBps.Mean), percent(p.Loss), p.cell(Cost, percent(p.RelayCPU.Mean)), p.cell(Cost, number(p.CPUPerGbit.Mean)), of,
-			p.latencyCell(50), p.latencyCell(99), p.p99Interval(), p.latencyCell(99.9),
-		})
+		t.Rows = append(t.Rows, fs.row(r))
 		for _, n := range p.spoiledNotes() {
 			t.addNote(n)
 		}
 	}
 	return t
+}
+
+// costOfSame is what a relay's Gbit costs, as a multiple of TS's.
+func (v *Versus) costOfSame(r *VersusRow) string {
+	if r.Same == nil {
+		return na
+	}
+	switch p, base := v.At[r.Ceiling.Config], v.At[r.Same.Config]; base {
+	case nil:
+		return na
+	case p:
+		return "1 (TS)"
+	default:
+		return ratio(stat.RatioOf(p.CPUPerGbit, base.CPUPerGbit))
+	}
 }
