@@ -48,52 +48,68 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descInfo     = desc("info", "What this relay is; always 1.", "transport", "on_full", "workers")
 	descLogins   = desc("connections_total", "TCP connections by how their login went.", "result")
-	descReceived = desc("received_packets_total", "Packets taken from peers.", "worker")
-	descRecvB    = desc("received_bytes_total", "Data bytes of packets taken from peers.", "worker")
-	descForward  = desc("forwarded_packets_total", "Packets written to peers' sockets.", "worker")
-	descForwardB = desc("forwarded_bytes_total", "Data bytes of packets written to peers' sockets.", "worker")
 	descDropped  = desc("dropped_packets_total", "Packets dropped, by reason.", "worker", "reason")
 	descDroppedB = desc("dropped_bytes_total", "Data bytes of packets dropped, by reason.", "worker", "reason")
-	descQueued   = desc("queued_packets", "Packets waiting in send queues.", "worker")
-	descPeers    = desc("peers", "Connections registered.", "worker")
-
-	// Single counters, in the order collectWorker gives them.
-	descWorker = []*prometheus.Desc{
-		desc("handed_over_packets_total", "Packets given to other workers.", "worker"),
-		desc("taken_over_packets_total", "Packets got from other workers.", "worker"),
-		desc("protocol_errors_total", "Peers disconnected for what they sent.", "worker"),
-		desc("pings_total", "Pings answered or lost.", "worker"),
-		desc("pongs_lost_total", "Pongs dropped because the peer pings without reading.", "worker"),
-		desc("keep_alives_total", "KeepAlive frames sent.", "worker"),
-		desc("peer_gones_total", "PeerGone frames sent.", "worker"),
-		desc("unknown_frames_total", "Frames of no known type, skipped.", "worker"),
-		desc("decrypt_errors_total", "Peers disconnected for a TLS record that does not authenticate or is none.", "worker"),
-		desc("tls_alerts_total", "Peers disconnected for a fatal TLS alert of theirs.", "worker"),
-		desc("key_updates_total", "Peers disconnected for a TLS KeyUpdate that the kernel cannot follow, or for too many.", "worker"),
-		desc("unexpected_records_total", "Peers disconnected for a TLS record that has no place after the handshake.", "worker"),
-		desc("record_timeouts_total", "Peers disconnected for a TLS record that was begun and not ended.", "worker"),
-		desc("tls_records_in_total", "TLS data records opened in user space.", "worker"),
-		desc("tls_records_out_total", "TLS data records sealed in user space.", "worker"),
-		desc("tls_bytes_in_total", "Bytes that TLS records received carried.", "worker"),
-		desc("tls_bytes_out_total", "Bytes that TLS records sent carry.", "worker"),
-		desc("tls_keys_changed_total", "TLS KeyUpdates of peers that were followed.", "worker"),
-		desc("recv_calls_total", "System calls that read data.", "worker"),
-		desc("send_calls_total", "System calls that wrote data.", "worker"),
-		desc("waits_total", "Times the worker slept for want of work.", "worker"),
-		desc("moderated_waits_total", "Times the worker slept to let work gather.", "worker"),
-		desc("cross_wakes_total", "Times the worker woke another.", "worker"),
-		desc("source_pauses_total", "Times a source was paused because a queue was full.", "worker"),
-		desc("slow_receivers_total", "Times a receiver kept its sources paused for so long that it was given up waiting for.", "worker"),
-	}
 )
+
+// workerMetrics are the numbers that a worker has one of: the description beside the
+// value. A new counter is a row.
+var workerMetrics = []workerMetric{
+	counter("received_packets_total", "Packets taken from peers.", func(w *WorkerSnapshot) uint64 { return w.ReceivedPackets }),
+	counter("received_bytes_total", "Data bytes of packets taken from peers.", func(w *WorkerSnapshot) uint64 { return w.ReceivedBytes }),
+	counter("forwarded_packets_total", "Packets written to peers' sockets.", func(w *WorkerSnapshot) uint64 { return w.ForwardedPackets }),
+	counter("forwarded_bytes_total", "Data bytes of packets written to peers' sockets.", func(w *WorkerSnapshot) uint64 { return w.ForwardedBytes }),
+	counter("handed_over_packets_total", "Packets given to other workers.", func(w *WorkerSnapshot) uint64 { return w.HandedOver }),
+	counter("taken_over_packets_total", "Packets got from other workers.", func(w *WorkerSnapshot) uint64 { return w.TakenOver }),
+	counter("protocol_errors_total", "Peers disconnected for what they sent.", func(w *WorkerSnapshot) uint64 { return w.ProtocolErrors }),
+	counter("pings_total", "Pings answered or lost.", func(w *WorkerSnapshot) uint64 { return w.Pings }),
+	counter("pongs_lost_total", "Pongs dropped because the peer pings without reading.", func(w *WorkerSnapshot) uint64 { return w.PongsLost }),
+	counter("keep_alives_total", "KeepAlive frames sent.", func(w *WorkerSnapshot) uint64 { return w.KeepAlives }),
+	counter("peer_gones_total", "PeerGone frames sent.", func(w *WorkerSnapshot) uint64 { return w.PeerGones }),
+	counter("unknown_frames_total", "Frames of no known type, skipped.", func(w *WorkerSnapshot) uint64 { return w.UnknownFrames }),
+	counter("decrypt_errors_total", "Peers disconnected for a TLS record that does not authenticate or is none.", func(w *WorkerSnapshot) uint64 { return w.DecryptErrors }),
+	counter("tls_alerts_total", "Peers disconnected for a fatal TLS alert of theirs.", func(w *WorkerSnapshot) uint64 { return w.TLSAlerts }),
+	counter("key_updates_total", "Peers disconnected for a TLS KeyUpdate that the kernel cannot follow, or for too many.", func(w *WorkerSnapshot) uint64 { return w.KeyUpdates }),
+	counter("unexpected_records_total", "Peers disconnected for a TLS record that has no place after the handshake.", func(w *WorkerSnapshot) uint64 { return w.UnexpectedRecords }),
+	counter("record_timeouts_total", "Peers disconnected for a TLS record that was begun and not ended.", func(w *WorkerSnapshot) uint64 { return w.RecordTimeouts }),
+	counter("tls_records_in_total", "TLS data records opened in user space.", func(w *WorkerSnapshot) uint64 { return w.Records.In }),
+	counter("tls_records_out_total", "TLS data records sealed in user space.", func(w *WorkerSnapshot) uint64 { return w.Records.Out }),
+	counter("tls_bytes_in_total", "Bytes that TLS records received carried.", func(w *WorkerSnapshot) uint64 { return w.Records.InBytes }),
+	counter("tls_bytes_out_total", "Bytes that TLS records sent carry.", func(w *WorkerSnapshot) uint64 { return w.Records.OutBytes }),
+	counter("tls_keys_changed_total", "TLS KeyUpdates of peers that were followed.", func(w *WorkerSnapshot) uint64 { return w.Records.KeyUpdates }),
+	counter("recv_calls_total", "System calls that read data.", func(w *WorkerSnapshot) uint64 { return w.Recvs }),
+	counter("send_calls_total", "System calls that wrote data.", func(w *WorkerSnapshot) uint64 { return w.Sends }),
+	counter("waits_total", "Times the worker slept for want of work.", func(w *WorkerSnapshot) uint64 { return w.Waits }),
+	counter("moderated_waits_total", "Times the worker slept to let work gather.", func(w *WorkerSnapshot) uint64 { return w.Moderated }),
+	counter("cross_wakes_total", "Times the worker woke another.", func(w *WorkerSnapshot) uint64 { return w.CrossWakes }),
+	counter("source_pauses_total", "Times a source was paused because a queue was full.", func(w *WorkerSnapshot) uint64 { return w.Pauses }),
+	counter("slow_receivers_total", "Times a receiver kept its sources paused for so long that it was given up waiting for.", func(w *WorkerSnapshot) uint64 { return w.SlowReceivers }),
+	gauge("queued_packets", "Packets waiting in send queues.", func(w *WorkerSnapshot) int64 { return w.QueuedPackets }),
+	gauge("peers", "Connections registered.", func(w *WorkerSnapshot) int64 { return int64(w.Peers) }),
+}
+
+// workerMetric is one number of a worker.
+type workerMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*WorkerSnapshot) float64
+}
+
+func counter(name, help string, value func(*WorkerSnapshot) uint64) workerMetric {
+	return workerMetric{desc(name, help, "worker"), prometheus.CounterValue, func(w *WorkerSnapshot) float64 { return float64(value(w)) }}
+}
+
+func gauge(name, help string, value func(*WorkerSnapshot) int64) workerMetric {
+	return workerMetric{desc(name, help, "worker"), prometheus.GaugeValue, func(w *WorkerSnapshot) float64 { return float64(value(w)) }}
+}
 
 // Describe lists the metrics.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descInfo, descLogins, descReceived, descRecvB, descForward, descForwardB, descDropped, descDroppedB, descQueued, descPeers} {
+	for _, d := range []*prometheus.Desc{descInfo, descLogins, descDropped, descDroppedB} {
 		ch <- d
 	}
-	for _, d := range descWorker {
-		ch <- d
+	for _, m := range workerMetrics {
+		ch <- m.desc
 	}
 }
 
@@ -121,29 +137,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 
 func collectWorker(ch chan<- prometheus.Metric, w WorkerSnapshot) {
 	id := strconv.Itoa(w.Worker)
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{id}, labels...)...)
+	for _, m := range workerMetrics {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&w), id)
 	}
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, id)
+	byReason := func(d *prometheus.Desc, of map[string]uint64) {
+		for reason, n := range of {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), id, reason)
+		}
 	}
-	counter(descReceived, w.ReceivedPackets)
-	counter(descRecvB, w.ReceivedBytes)
-	counter(descForward, w.ForwardedPackets)
-	counter(descForwardB, w.ForwardedBytes)
-	for reason, n := range w.DroppedPackets {
-		counter(descDropped, n, reason)
-	}
-	for reason, n := range w.DroppedBytes {
-		counter(descDroppedB, n, reason)
-	}
-	gauge(descQueued, float64(w.QueuedPackets))
-	gauge(descPeers, float64(w.Peers))
-	for i, v := range []uint64{
-		w.HandedOver, w.TakenOver, w.ProtocolErrors, w.Pings, w.PongsLost, w.KeepAlives, w.PeerGones,
-		w.UnknownFrames, w.DecryptErrors, w.TLSAlerts, w.KeyUpdates, w.UnexpectedRecords, w.RecordTimeouts,
-		w.Records.In, w.Records.Out, w.Records.InBytes, w.Records.OutBytes, w.Records.KeyUpdates, w.Recvs, w.Sends, w.Waits, w.Moderated, w.CrossWakes, w.Pauses, w.SlowReceivers,
-	} {
-		counter(descWorker[i], v)
-	}
+	byReason(descDropped, w.DroppedPackets)
+	byReason(descDroppedB, w.DroppedBytes)
 }
