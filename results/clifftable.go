@@ -92,35 +92,73 @@ func namesOfCliffs(cliffs []CliffResult) map[Config]string {
 }
 
 func cliffTable(title string, cliffs []CliffResult, names map[Config]string) *Table {
-	t := &Table{Title: title, Keys: 2, Columns: []Column{
-		{Head: "Configuration", Left: true}, {Head: "What", Left: true}, {Head: "Level"}, {Head: "leaves it\nat Mbps", Full: "leaves it at, Mbps delivered", Left: true},
-		{Head: "95 % CI\nMbps", Left: true}, {Head: "Level\nthere"}, {Head: "p"},
-	}}
-	for _, c := range cliffs {
-		row := []string{names[c.Config], c.evidence.name, na, na, na, na, na}
-		print := func(v float64) string { return c.evidence.print(v) + c.evidence.suffix() }
+	fs := cliffFields(names)
+	t := &Table{Title: title, Keys: 2, Columns: fs.columns()}
+	for i := range cliffs {
+		c := &cliffs[i]
+		t.Rows = append(t.Rows, fs.row(c))
 		switch {
 		case c.NA != "":
 			t.addNote(fmt.Sprintf("%s of %s: n/a (%s)", c.evidence.name, names[c.Config], c.NA))
-		case !c.Found:
-			row[2], row[3] = print(stat.Summarize(valuesOf(c.rungs)).Mean), "no cliff"
-		default:
-			k := c.Cliff
-			row[2], row[3], row[5] = print(k.Flat.Mean), mbps(k.From)+" to "+mbps(k.To), print(k.After.Mean)
-			if k.Loads == 1 {
-				row[3] += " ·"
-				t.addNote("· the flat part is the lowest load alone: where it really begins to rise may be lower still")
-			}
-			if math.IsNaN(k.P) {
-				t.addNote("95 % CI and p n/a: single runs, so what is noise is not known and nothing is tested")
-			} else {
-				row[4], row[6] = mbps(k.Lo)+" to "+mbps(k.Hi), pCell(k.P)
-			}
+		case c.Found && c.Cliff.Loads == 1:
+			t.addNote("· the flat part is the lowest load alone: where it really begins to rise may be lower still")
 		}
-		t.Rows = append(t.Rows, row)
+		if c.NA == "" && c.Found && math.IsNaN(c.Cliff.P) {
+			t.addNote("95 % CI and p n/a: single runs, so what is noise is not known and nothing is tested")
+		}
 	}
 	return t
 }
+
+func cliffFields(names map[Config]string) fields[*CliffResult] {
+	found := func(cell func(*CliffResult) string) func(*CliffResult) string {
+		return func(c *CliffResult) string {
+			if c.NA != "" || !c.Found {
+				return na
+			}
+			return cell(c)
+		}
+	}
+	// tested is a cell that single runs do not have.
+	tested := func(cell func(*Cliff) string) func(*CliffResult) string {
+		return found(func(c *CliffResult) string {
+			if math.IsNaN(c.Cliff.P) {
+				return na
+			}
+			return cell(&c.Cliff)
+		})
+	}
+	return fields[*CliffResult]{
+		{Column{Head: "Configuration", Left: true}, func(c *CliffResult) string { return names[c.Config] }},
+		{Column{Head: "What", Left: true}, func(c *CliffResult) string { return c.evidence.name }},
+		{Column{Head: "Level"}, func(c *CliffResult) string {
+			switch {
+			case c.NA != "":
+				return na
+			case !c.Found:
+				return c.evidence.cell(stat.Summarize(valuesOf(c.rungs)).Mean)
+			}
+			return c.evidence.cell(c.Cliff.Flat.Mean)
+		}},
+		{Column{Head: "leaves it\nat Mbps", Full: "leaves it at, Mbps delivered", Left: true}, func(c *CliffResult) string {
+			switch {
+			case c.NA != "":
+				return na
+			case !c.Found:
+				return "no cliff"
+			case c.Cliff.Loads == 1:
+				return mbps(c.Cliff.From) + " to " + mbps(c.Cliff.To) + " ·"
+			}
+			return mbps(c.Cliff.From) + " to " + mbps(c.Cliff.To)
+		}},
+		{Column{Head: "95 % CI\nMbps", Left: true}, tested(func(k *Cliff) string { return mbps(k.Lo) + " to " + mbps(k.Hi) })},
+		{Column{Head: "Level\nthere"}, found(func(c *CliffResult) string { return c.evidence.cell(c.Cliff.After.Mean) })},
+		{Column{Head: "p"}, tested(func(k *Cliff) string { return pCell(k.P) })},
+	}
+}
+
+// cell is a value with its unit.
+func (e *evidence) cell(v float64) string { return e.print(v) + e.suffix() }
 
 // suffix is the unit where a cell needs it: two quantities share a column.
 func (e *evidence) suffix() string {

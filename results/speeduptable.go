@@ -36,23 +36,30 @@ func SpeedupTables(points []*PointStats, ceilings []Ceiling) []*Table {
 			if r.NA != "" {
 				t.addNote("n/a: " + r.NA + ".")
 			}
-			t.Rows = append(t.Rows, []string{
-				relay, cost.transport(names, c), offeredCell(p), mbps(p.DeliveredBps.Mean), percent(p.Loss),
-				mbps(tcp.DeliveredBps.Mean), percent(tcp.Loss), r.String(),
-			})
+			t.Rows = append(t.Rows, speedupFields.row(speedup{relay, cost.transport(names, c), p, tcp, r}))
 		}
 	}
 	return tables
 }
 
 func speedupTable(load Shape) *Table {
-	return &Table{
-		Title: "TLS against tcp at every rate · " + load.String(), Keys: 2,
-		Columns: []Column{
-			{Head: "Relay", Left: true}, {Head: "Transport", Left: true}, {Head: "Offered\nMbps"},
-			{Head: "Deliv-\nered", Full: "Delivered Mbps"}, {Head: "Loss\n%"},
-			{Head: "tcp\nMbps", Full: "Delivered over tcp Mbps"}, {Head: "Loss\n% tcp", Full: "Loss over tcp %"},
-			{Head: "tcp of it\n[95 % CI]", Full: "tcp as a multiple of it [95 % CI]", Left: true},
-		},
-	}
+	return &Table{Title: "TLS against tcp at every rate · " + load.String(), Keys: 2, Columns: speedupFields.columns()}
+}
+
+// speedup is what a relay delivers over TLS and over tcp at one offered rate.
+type speedup struct {
+	relay, transport string
+	tls, tcp         *PointStats
+	ratio            Bounded
+}
+
+var speedupFields = fields[speedup]{
+	{Column{Head: "Relay", Left: true}, func(s speedup) string { return s.relay }},
+	{Column{Head: "Transport", Left: true}, func(s speedup) string { return s.transport }},
+	{Column{Head: "Offered\nMbps"}, func(s speedup) string { return offeredCell(s.tls) }},
+	{Column{Head: "Deliv-\nered", Full: "Delivered Mbps"}, func(s speedup) string { return mbps(s.tls.DeliveredBps.Mean) }},
+	{Column{Head: "Loss\n%"}, func(s speedup) string { return percent(s.tls.Loss) }},
+	{Column{Head: "tcp\nMbps", Full: "Delivered over tcp Mbps"}, func(s speedup) string { return mbps(s.tcp.DeliveredBps.Mean) }},
+	{Column{Head: "Loss\n% tcp", Full: "Loss over tcp %"}, func(s speedup) string { return percent(s.tcp.Loss) }},
+	{Column{Head: "tcp of it\n[95 % CI]", Full: "tcp as a multiple of it [95 % CI]", Left: true}, func(s speedup) string { return s.ratio.String() }},
 }
