@@ -112,13 +112,14 @@ func (s *stream) send(d time.Duration) (sending, received, error) {
 	return how, got, s.hear(&got)
 }
 
-// errNothing means that the stream was over before its beginning had passed.
-var errNothing = errors.New("the line is too slow for so short a look: nothing came after the beginning")
-
 // ErrBrief means that a receiver took what it got in much less time than it was
 // sent in: its host was busy with other things meanwhile, and a rate would be that
 // of emptying a buffer.
 var ErrBrief = errors.New("the receiver's host was too busy to take what came as it came")
+
+// errNothing means that all came within the beginning of the stream, to a host that
+// was busy until then; or that there was no more, which cannot be told from it.
+var errNothing = fmt.Errorf("%w: nothing came after the beginning; or the line is too slow for so short a look", ErrBrief)
 
 // judge says whether what was received makes a rate, of a stream that was sent for
 // so long.
