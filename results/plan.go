@@ -87,8 +87,9 @@ func (p *Plan) More(made []*Trial, had int) ([]Point, error) {
 	return more, nil
 }
 
-// wanted is how many runs each point is to have, as far as its folder's trials tell.
-func (p *Plan) wanted(made map[Point][]*Trial) map[Point]int {
+// wanted is how many runs each point is to have, as far as the folder's trials tell.
+func (s *Set) wanted(made map[Point][]*Trial) map[Point]int {
+	p := s.Plan
 	wanted := make(map[Point]int, len(p.Points))
 	var all []*Trial
 	for _, point := range p.Points {
@@ -97,7 +98,7 @@ func (p *Plan) wanted(made map[Point][]*Trial) map[Point]int {
 	}
 	for had := p.First(); ; had += p.MinRuns {
 		for point, n := range wanted {
-			if len(made[point]) < n {
+			if len(made[point]) < n && !s.finished(made[point]) {
 				return wanted // nobody has looked yet whether there are to be more
 			}
 		}
@@ -136,7 +137,7 @@ func (s *Set) progress() *progress {
 		return nil // nobody wrote the plan down
 	}
 	p := &progress{left: map[Point]int{}}
-	wanted := s.Plan.wanted(made)
+	wanted := s.wanted(made)
 	for _, point := range s.Plan.Points {
 		runs := made[point]
 		p.Made += len(runs)

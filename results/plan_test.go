@@ -194,7 +194,8 @@ func TestAnInterruptedSweepsReportSaysSoFirst(t *testing.T) {
 func TestMoreRunsWhereACeilingIsKnownTooRoughly(t *testing.T) {
 	s := &Set{Plan: &Plan{MinRuns: 4, MaxRuns: 12, UntilCeiling: 0.4}}
 	steady, ragged, low := Point{hd(1), units.Gbps}, Point{derper(), units.Gbps}, Point{derper(), units.Mbps}
-	s.Plan.Points = []Point{steady, low, ragged}
+	not := Point{hd(2), units.Gbps} // which cannot be measured: it is said once
+	s.Plan.Points = []Point{steady, low, ragged, not}
 	runs := map[Point]int{}
 	add := func(p Point, delivered ...float64) {
 		for _, d := range delivered {
@@ -211,18 +212,21 @@ func TestMoreRunsWhereACeilingIsKnownTooRoughly(t *testing.T) {
 			t.Errorf("%s: more of %v, %v", when, more, err)
 		}
 	}
+	na := trial(not.Config, not.Offered, 1, 0, 0)
+	na.Load, na.NA = nil, "no kernel TLS"
+	s.Trials = append(s.Trials, na)
 	add(steady, 1000, 1010, 1000, 1010)
 	add(low, 1, 1, 1, 1)
 	add(ragged, 500, 1500, 500)
-	if p := s.progress(); p.Made != 11 || p.Planned != 12 {
+	if p := s.progress(); p.Made != 12 || p.Planned != 13 {
 		t.Errorf("before all have four: %d of %d trials", p.Made, p.Planned)
 	}
 	add(ragged, 1500)
-	check("four are not enough", 12, 16, 4, ragged)
+	check("four are not enough", 13, 17, 4, ragged)
 	add(ragged, 500, 1500, 500, 1500)
-	check("eight are not", 16, 20, 8, ragged)
+	check("eight are not", 17, 21, 8, ragged)
 	add(ragged, 500, 1500, 500)
-	check("one of twelve is missing", 19, 20, 8, ragged)
+	check("one of twelve is missing", 20, 21, 8, ragged)
 	add(ragged, 1500)
-	check("no more than twelve", 20, 20, 12)
+	check("no more than twelve", 21, 21, 12)
 }

@@ -64,7 +64,6 @@ func (s *sweep) attempt(ctx context.Context, c results.Config, make func() (*res
 			delete(s.failures, c)
 			return t, nil
 		}
-		s.ahead = min(4*max(s.ahead, startAhead), startAheadMost)
 		if err := s.restore(ctx); err != nil {
 			return nil, err
 		}

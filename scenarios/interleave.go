@@ -145,6 +145,14 @@ func (s *sweep) there(id string) (base, new *results.Trial) {
 	return s.base.done[id], s.done[id]
 }
 
+// sides are the trials of each build's folder.
+func (s *sweep) sides() []map[string]*results.Trial {
+	if s.base == nil {
+		return []map[string]*results.Trial{s.done}
+	}
+	return []map[string]*results.Trial{s.base.done, s.done}
+}
+
 // complete reports whether nothing is left to measure of a planned trial.
 func (s *sweep) complete(id string) bool {
 	base, new := s.there(id)

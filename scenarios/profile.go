@@ -133,6 +133,9 @@ func (s *sweep) profile(ctx context.Context, c results.Config, hd fleet.Binary, 
 		t.Seconds = time.Since(began).Seconds()
 		return t, nil, perr
 	}
+	if perr != nil {
+		s.startLater()
+	}
 	err = errors.Join(err, perr)
 	s.finish(t, began, err)
 	return t, p, err

@@ -243,6 +243,8 @@ relays:
 	if b, err := s.Marshal(); err != nil || !strings.Contains(string(b), "runs: {min: 3, max: 10, until_ci: 2.5%}") {
 		t.Errorf("%v\n%s", err, b)
 	}
+	s.Runs = Runs{Min: 3, Max: 10, UntilCI: 0.123456789} // read back as it was written
+	check()
 	s.Runs = Runs{Min: 4, Max: 12, UntilCeiling: 0.4}
 	check()
 	if b, err := s.Marshal(); err != nil || !strings.Contains(string(b), "runs: {min: 4, max: 12, until_ceiling: 40%}") {

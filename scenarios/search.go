@@ -147,7 +147,9 @@ func percentIn(lo, hi float64) func(string) (float64, error) {
 	}
 }
 
-func showShare(r float64) string { return strconv.FormatFloat(100*r, 'g', 6, 64) + "%" }
+// showShare is a share as it is written in a file; ten digits, so that what is read back
+// is the same.
+func showShare(r float64) string { return strconv.FormatFloat(100*r, 'g', 10, 64) + "%" }
 
 // searchRate reads a rate as it will be written, so that a resumed search has the
 // same range.

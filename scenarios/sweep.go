@@ -364,8 +364,8 @@ func (s *sweep) measureAll(ctx context.Context) error {
 		wanted[p] = true
 	}
 	for had := 0; ; {
-		from := had
-		had = min(had+max(plan.First(), 1), s.sc.Runs.Max)
+		first := had == 0
+		had = min(had+plan.First(), s.sc.Runs.Max)
 		var todo []Planned
 		for _, p := range all {
 			// What cannot be measured is said once a point.
@@ -373,29 +373,31 @@ func (s *sweep) measureAll(ctx context.Context) error {
 				todo = append(todo, p)
 			}
 		}
-		title := "trials"
-		if from > 0 {
-			title = "more runs, where a ceiling is known too roughly"
-		}
-		if err := s.measurePlanned(ctx, title, todo, from == 0); err != nil {
-			return err
-		}
-		more, err := plan.More(s.made(), had)
-		if err != nil || len(more) == 0 {
+		if err := s.measurePlanned(ctx, todo, first); err != nil {
 			return err
 		}
 		clear(wanted)
-		for _, p := range more {
-			wanted[p] = true
+		for _, side := range s.sides() {
+			more, err := plan.More(slices.Collect(maps.Values(side)), had)
+			if err != nil {
+				return err
+			}
+			for _, p := range more {
+				wanted[p] = true
+			}
+		}
+		if len(wanted) == 0 {
+			return nil
 		}
 	}
 }
 
-// made are the trials that have numbers.
-func (s *sweep) made() []*results.Trial { return slices.Collect(maps.Values(s.done)) }
-
-// measurePlanned makes these trials.
-func (s *sweep) measurePlanned(ctx context.Context, title string, todo []Planned, first bool) error {
+// measurePlanned makes these trials: the first runs of all points, or more of some.
+func (s *sweep) measurePlanned(ctx context.Context, todo []Planned, first bool) error {
+	title := "trials"
+	if !first {
+		title = "more runs, where a ceiling is known too roughly"
+	}
 	names := s.names()
 	if s.Resume != "" && first {
 		s.sayAgain(todo, names)

@@ -22,7 +22,7 @@ func (w windows) total() time.Duration { return w.warmup + w.measure + overhead 
 const (
 	// startAhead is how far ahead a load's start is set, for every host to hear
 	// of it and to attach what watches. On a busy host that may be too short: what
-	// fails has the next starts set further ahead, up to startAheadMost.
+	// fails for it has the next starts set further ahead, up to startAheadMost.
 	startAhead     = 100 * time.Millisecond
 	startAheadMost = 2 * time.Second
 	// prepareTimeout bounds the connecting of a load's peers.
@@ -141,6 +141,9 @@ func (s *sweep) measure(ctx context.Context, t *results.Trial, r *fleet.Relay, w
 	return s.measureBeside(ctx, t, r, w, nil)
 }
 
+// startLater sets the next starts further ahead: this one may have been too near.
+func (s *sweep) startLater() { s.ahead = min(4*max(s.ahead, startAhead), startAheadMost) }
+
 // measureBeside is measure with something that is done meanwhile, and told the
 // edges of the window by the controller's clock. It has ended when this returns.
 func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Relay, w windows, beside func(ctx context.Context, begin, end int64)) error {
@@ -189,6 +192,7 @@ func (s *sweep) measureBeside(ctx context.Context, t *results.Trial, r *fleet.Re
 	if err != nil {
 		cancel()
 		err = errors.Join(err, load.Cancel(ctx))
+		s.startLater()
 	}
 	u := <-window
 	if err != nil {
