@@ -43,14 +43,7 @@ func ceilingTable(load Shape, ceilings []Ceiling) *Table {
 
 // ceilingFields are the columns of the ceilings, which have these names.
 func ceilingFields(names map[Config]string) fields[*Ceiling] {
-	found := func(cell func(*Ceiling) string) func(*Ceiling) string {
-		return func(c *Ceiling) string {
-			if c.At == nil {
-				return na
-			}
-			return cell(c)
-		}
-	}
+	found := naUnless(func(c *Ceiling) bool { return c.At != nil })
 	// at is a cell of the point that the ceiling stands at.
 	at := func(cell func(*PointStats) string) func(*Ceiling) string {
 		return found(func(c *Ceiling) string { return cell(c.At) })

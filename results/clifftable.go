@@ -111,49 +111,31 @@ func cliffTable(title string, cliffs []CliffResult, names map[Config]string) *Ta
 }
 
 func cliffFields(names map[Config]string) fields[*CliffResult] {
-	found := func(cell func(*CliffResult) string) func(*CliffResult) string {
-		return func(c *CliffResult) string {
-			if c.NA != "" || !c.Found {
-				return na
-			}
-			return cell(c)
-		}
-	}
-	// tested is a cell that single runs do not have.
-	tested := func(cell func(*Cliff) string) func(*CliffResult) string {
-		return found(func(c *CliffResult) string {
-			if math.IsNaN(c.Cliff.P) {
-				return na
-			}
-			return cell(&c.Cliff)
-		})
-	}
+	looked := naUnless(func(c *CliffResult) bool { return c.NA == "" })
+	found := naUnless(func(c *CliffResult) bool { return c.NA == "" && c.Found })
+	// What single runs do not have.
+	tested := naUnless(func(c *CliffResult) bool { return c.NA == "" && c.Found && !math.IsNaN(c.Cliff.P) })
 	return fields[*CliffResult]{
 		{Column{Head: "Configuration", Left: true}, func(c *CliffResult) string { return names[c.Config] }},
 		{Column{Head: "What", Left: true}, func(c *CliffResult) string { return c.evidence.name }},
-		{Column{Head: "Level"}, func(c *CliffResult) string {
-			switch {
-			case c.NA != "":
-				return na
-			case !c.Found:
+		{Column{Head: "Level"}, looked(func(c *CliffResult) string {
+			if !c.Found {
 				return c.evidence.cell(stat.Summarize(valuesOf(c.rungs)).Mean)
 			}
 			return c.evidence.cell(c.Cliff.Flat.Mean)
-		}},
-		{Column{Head: "leaves it\nat Mbps", Full: "leaves it at, Mbps delivered", Left: true}, func(c *CliffResult) string {
+		})},
+		{Column{Head: "leaves it\nat Mbps", Full: "leaves it at, Mbps delivered", Left: true}, looked(func(c *CliffResult) string {
 			switch {
-			case c.NA != "":
-				return na
 			case !c.Found:
 				return "no cliff"
 			case c.Cliff.Loads == 1:
 				return mbps(c.Cliff.From) + " to " + mbps(c.Cliff.To) + " ·"
 			}
 			return mbps(c.Cliff.From) + " to " + mbps(c.Cliff.To)
-		}},
-		{Column{Head: "95 % CI\nMbps", Left: true}, tested(func(k *Cliff) string { return mbps(k.Lo) + " to " + mbps(k.Hi) })},
+		})},
+		{Column{Head: "95 % CI\nMbps", Left: true}, tested(func(c *CliffResult) string { return mbps(c.Cliff.Lo) + " to " + mbps(c.Cliff.Hi) })},
 		{Column{Head: "Level\nthere"}, found(func(c *CliffResult) string { return c.evidence.cell(c.Cliff.After.Mean) })},
-		{Column{Head: "p"}, tested(func(k *Cliff) string { return pCell(k.P) })},
+		{Column{Head: "p"}, tested(func(c *CliffResult) string { return pCell(c.Cliff.P) })},
 	}
 }
 

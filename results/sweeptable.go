@@ -11,18 +11,19 @@ func SweepTables(points []*PointStats) []*Table {
 	names := namesOf(points)
 	var tables []*Table
 	var t *Table
+	var fs fields[*PointStats]
 	var last Config
 	for i, p := range points {
 		if i == 0 || p.Point.Config != last {
-			last = p.Point.Config
+			last, fs = p.Point.Config, sweepFields(p.Point.Load)
 			t = &Table{
 				Title:   names[last] + " · " + last.Load.String(),
-				Columns: sweepFields(last.Load).columns(),
+				Columns: fs.columns(),
 				Keys:    1,
 			}
 			tables = append(tables, t)
 		}
-		t.Rows = append(t.Rows, sweepFields(p.Point.Load).row(p))
+		t.Rows = append(t.Rows, fs.row(p))
 		if p.NA != "" {
 			t.addNote("n/a: " + p.NA)
 		}
@@ -62,16 +63,18 @@ func WideSweepTables(points []*PointStats) []*Table {
 	names := namesOf(points)
 	var tables []*Table
 	var t *Table
+	var fs fields[*PointStats]
 	for i, p := range points {
 		if i == 0 || p.Point.Load != points[i-1].Point.Load {
+			fs = sweepFields(p.Point.Load)
 			t = &Table{
 				Title: p.Point.Load.String(), Keys: 2,
-				Columns: append([]Column{{Head: "Configuration", Left: true}}, sweepFields(p.Point.Load).columns()...),
+				Columns: append([]Column{{Head: "Configuration", Left: true}}, fs.columns()...),
 			}
 			tables = append(tables, t)
 		}
 		name := names[p.Point.Config]
-		t.Rows = append(t.Rows, append([]string{name}, sweepFields(p.Point.Load).row(p)...))
+		t.Rows = append(t.Rows, append([]string{name}, fs.row(p)...))
 		if p.NA != "" {
 			t.addNote(name + ": n/a: " + p.NA)
 		}

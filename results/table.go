@@ -72,6 +72,18 @@ func (fs fields[R]) row(of R) []string {
 	return cells
 }
 
+// naUnless is cells that are n/a of an R that has nothing to show there.
+func naUnless[R any](has func(R) bool) func(cell func(R) string) func(R) string {
+	return func(cell func(R) string) func(R) string {
+		return func(of R) string {
+			if !has(of) {
+				return na
+			}
+			return cell(of)
+		}
+	}
+}
+
 func (c Column) full() string {
 	if c.Full != "" {
 		return c.Full

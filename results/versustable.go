@@ -34,14 +34,7 @@ var (
 
 func (v *Versus) ceilingTable(names map[Config]string) *Table {
 	t := &Table{Title: v.Load.String(), Keys: 1}
-	found := func(cell func(*VersusRow) string) func(*VersusRow) string {
-		return func(r *VersusRow) string {
-			if r.Ceiling.At == nil {
-				return na
-			}
-			return cell(r)
-		}
-	}
+	found := naUnless(func(r *VersusRow) bool { return r.Ceiling.At != nil })
 	fs := fields[*VersusRow]{
 		{Column{Head: "Relay", Left: true}, func(r *VersusRow) string { return names[r.Ceiling.Config] }},
 		{Column{Head: "Ceiling\nMbps"}, found(func(r *VersusRow) string { return r.Ceiling.value() })},
@@ -116,15 +109,13 @@ func (v *Versus) rateTable(names map[Config]string) *Table {
 			return ratio(r.OfTLS, r.Point.Point.IsBaseline() && r.Point.Point.Transport == "tls")
 		}},
 	}
+	counted := naUnless(func(r *RateRow) bool { return r.Point.Counters.N > 0 })
 	for i, k := range v.counterColumns() {
 		head := counterMetrics[k].head
 		head.Break = i == 0
-		fs = append(fs, field[*RateRow]{head, func(r *RateRow) string {
-			if r.Point.Counters.N == 0 {
-				return na
-			}
+		fs = append(fs, field[*RateRow]{head, counted(func(r *RateRow) string {
 			return counterCell(r.Point.Counters.Values[k], counterMetrics[k].print)
-		}})
+		})})
 	}
 	t := &Table{Title: "Delivered at every rate in common with TS", Keys: 2, Columns: fs.columns()}
 	for i := range v.Rates {
