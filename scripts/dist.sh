@@ -14,24 +14,30 @@ umask 022
 out=$PWD/dist
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-rm -rf "$out"
-mkdir "$out"
 
+mkdir "$stage/dist"
 build() { # GOARCH FILE
   GOOS=linux GOARCH=$1 go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X main.buildVersion=$version" -o "$2" ./cmd/hdbench
 }
 
 # What this machine can run writes the pages and completions of all.
-build "$(go env GOHOSTARCH)" "$stage/hdbench"
+host=$(go env GOHOSTARCH)
+build "$host" "$stage/hdbench"
 scripts/shell-files.sh "$stage/hdbench" "$stage/share"
 
 for arch in "$@"; do
   name=hdbench-$version-linux-$arch
   mkdir "$stage/$name"
-  build "$arch" "$stage/$name/hdbench"
+  if [[ $arch == "$host" ]]; then
+    cp "$stage/hdbench" "$stage/$name/hdbench"
+  else
+    build "$arch" "$stage/$name/hdbench"
+  fi
   cp -r "$stage/share" README.md CHANGELOG.md LICENSE docs "$stage/$name/"
   tar -C "$stage" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' \
-    --format=ustar -cf - "$name" | gzip -n -9 >"$out/$name.tar.gz"
+    --format=ustar -cf - "$name" | gzip -n -9 >"$stage/dist/$name.tar.gz"
 done
-(cd "$out" && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
+(cd "$stage/dist" && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
+rm -rf "$out" # only now: what fails leaves the archives that were there
+cp -r "$stage/dist" "$out"
